@@ -1,0 +1,117 @@
+"""The error tree of `mykey_cardap`.
+
+    CardError
+    ├── TransportError             no answer from the card
+    │   ├── NoReaderError          no reader, or no PC/SC service
+    │   ├── NoCardError            the reader is empty
+    │   ├── ReaderBusyError        another program holds the card
+    │   ├── CardRemovedError       pulled in the middle of an operation
+    │   └── CardResetError         another program reset the card: begin again
+    ├── ApduError                  the card answered with an unexpected status word (.sw)
+    │   ├── SecurityStatusError    6982: a PIN is needed first
+    │   ├── FileNotFoundOnCardError  6A82
+    │   ├── PinError               wrong PIN (.attempts_remaining)
+    │   └── PinBlockedError        the PIN is blocked (.sw 6983, 6984 or 63C0)
+    ├── LastAttemptError           refused by us: only one try is left
+    ├── PinFormatError             refused by us before the card saw it
+    ├── BadCardDataError           what the card returned is not what its format says
+    └── WrongCardError             another card than the one the operation began with
+
+No error carries a PIN, a name, a number, or the data field of an APDU.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+PinName = Literal["authentication", "signature", "text", "number-a", "number-b", "birth-date", "common", "juki"]
+
+
+class CardError(Exception):
+    """Anything that went wrong with a card."""
+
+
+class TransportError(CardError):
+    """The card or the reader gave no answer."""
+
+
+class NoReaderError(TransportError):
+    """No reader is connected, or the PC/SC service does not run."""
+
+
+class NoCardError(TransportError):
+    """There is no card in the reader."""
+
+
+class ReaderBusyError(TransportError):
+    """Another program holds the card exclusively; `culprits` names programs that are likely to."""
+
+    def __init__(self, message: str, *, culprits: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.culprits = culprits
+
+
+class CardRemovedError(TransportError):
+    """The card left the reader during an operation."""
+
+
+class CardResetError(TransportError):
+    """Another program reset the card: nothing is selected and nothing is verified any more."""
+
+
+class ApduError(CardError):
+    """The card refused a command. `sw` is its status word, `operation` says what was tried."""
+
+    def __init__(self, operation: str, sw: int) -> None:
+        super().__init__(f"{operation}: the card answered {sw:04X}")
+        self.operation = operation
+        self.sw = sw
+
+
+class SecurityStatusError(ApduError):
+    """6982: the operation needs a PIN that has not been presented."""
+
+
+class FileNotFoundOnCardError(ApduError):
+    """6A82: no such application or file on this card."""
+
+
+class PinError(ApduError):
+    """A wrong PIN. `attempts_remaining` tries are left (0: it is blocked now)."""
+
+    def __init__(self, operation: str, sw: int, *, pin: PinName, attempts_remaining: int) -> None:
+        super().__init__(operation, sw)
+        self.pin = pin
+        self.attempts_remaining = attempts_remaining
+
+
+class PinBlockedError(ApduError):
+    """The PIN is blocked; only a municipal office can reset it."""
+
+    def __init__(self, operation: str, sw: int, *, pin: PinName) -> None:
+        super().__init__(operation, sw)
+        self.pin = pin
+
+
+class LastAttemptError(CardError):
+    """One try is left, and the caller did not say that it may be used."""
+
+    def __init__(self, *, pin: PinName) -> None:
+        super().__init__("only one try is left; it is not used unless you say so")
+        self.pin = pin
+
+
+class PinFormatError(CardError):
+    """The PIN cannot be right (wrong length or characters); the card was not asked."""
+
+    def __init__(self, message: str, *, pin: PinName) -> None:
+        super().__init__(message)
+        self.pin = pin
+
+
+class BadCardDataError(CardError):
+    """The card returned data that its format does not allow."""
+
+
+class WrongCardError(CardError):
+    """The card in the reader is not the one that the operation began with."""

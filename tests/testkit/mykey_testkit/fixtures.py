@@ -1,0 +1,1 @@
+"""pytest fixtures that every user of the kit gets by installing it."""

@@ -1,0 +1,1 @@
+"""Who issued a certificate, and whether it still stands: anchors, path validation, revocation."""

@@ -9,7 +9,15 @@
     │   └── CardResetError         another program reset the card: begin again
     ├── ApduError                  the card answered with an unexpected status word (.sw)
     │   ├── SecurityStatusError    6982: a PIN is needed first
-    │   ├── FileNotFoundOnCardError  6A82
+    │   ├── FileNotFoundOnCardError  6A82, 6A83, 6A88: no such application, file, record or object
+    │   ├── WrongFileError         6981, 6986: the command does not fit the selected file
+    │   ├── ConditionsOfUseError   6985, 6283: not now, or not with this key
+    │   ├── BadLengthError         6700, 6A85, 6A87, 6B00: a length or an offset that does not fit
+    │   ├── WrongParametersError   6A80, 6A86
+    │   ├── CommandNotSupportedError  6A81, 6881, 6D00, 6E00
+    │   ├── SecureMessagingError   66F1, 6882, 6987, 6988, 69FC
+    │   ├── CardMemoryError        6281, 6381, 6581, 6A84: the card's memory is full or faulty
+    │   ├── SelfDiagnosisError     6F00
     │   ├── PinError               wrong PIN (.attempts_remaining)
     │   └── PinBlockedError        the PIN is blocked (.sw 6983, 6984 or 63C0)
     ├── LastAttemptError           refused by us: only one try is left
@@ -24,7 +32,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-PinName = Literal["authentication", "signature", "text", "number-a", "number-b", "birth-date", "common", "juki"]
+PinName = Literal[
+    "authentication", "signature", "text", "number-a", "number-b", "birth-date", "common", "juki"
+]
 
 
 class CardError(Exception):
@@ -73,7 +83,39 @@ class SecurityStatusError(ApduError):
 
 
 class FileNotFoundOnCardError(ApduError):
-    """6A82: no such application or file on this card."""
+    """6A82, 6A83, 6A88: no such application, file, record or data object on this card."""
+
+
+class WrongFileError(ApduError):
+    """6981, 6986: no file is selected, or one that the command cannot be used on."""
+
+
+class ConditionsOfUseError(ApduError):
+    """6985, 6283: the card does not allow this now, or never with this key."""
+
+
+class BadLengthError(ApduError):
+    """6700, 6A85, 6A87, 6B00: a length or an offset that does not fit the file or the key."""
+
+
+class WrongParametersError(ApduError):
+    """6A80, 6A86: data or parameters that the card does not know."""
+
+
+class CommandNotSupportedError(ApduError):
+    """6A81, 6881, 6D00, 6E00: the card does not offer this command."""
+
+
+class SecureMessagingError(ApduError):
+    """66F1, 6882, 6987, 6988, 69FC: encrypted commands are not possible here."""
+
+
+class CardMemoryError(ApduError):
+    """6281, 6381, 6581, 6A84: the card's memory is full or faulty."""
+
+
+class SelfDiagnosisError(ApduError):
+    """6F00: the card reports an internal fault (one card did for the first command after power-up)."""
 
 
 class PinError(ApduError):

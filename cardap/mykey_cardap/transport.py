@@ -19,3 +19,12 @@ class Transport(Protocol):
         word other than 9000 is an answer, not an error of the transport.
         """
         ...
+
+
+@runtime_checkable
+class SecretTransport(Transport, Protocol):
+    """A transport that can send a command from a buffer that the caller overwrites afterwards."""
+
+    def send_secret_apdu(self, command: bytearray) -> bytes:
+        """Like `send_apdu`, for commands that hold a PIN: no copy of `command` outlives the call."""
+        ...

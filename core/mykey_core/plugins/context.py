@@ -1,0 +1,71 @@
+"""The one handle that a plugin gets: its settings, its log, its wording, and its own tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Executable, FromClause, Table
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.sql import visitors
+
+from mykey_core.plugins.errors import PluginError
+from mykey_core.plugins.manifest import Manifest
+from mykey_core.translations import Text
+
+
+class CapabilityDenied(PluginError):  # noqa: N818 - what it is to the plugin
+    """The plugin used a capability that the municipality has not granted, or a table that is not its own."""
+
+    def __init__(self, plugin: str, capability: str, message: str) -> None:
+        super().__init__(plugin, message)
+        self.capability = capability
+
+
+@dataclass(frozen=True, slots=True)
+class PluginContext:
+    """What a plugin may use. `settings` are those of `plugins.toml`; `grants` is what the municipality gave."""
+
+    manifest: Manifest
+    municipality: str
+    settings: Mapping[str, Any]
+    grants: frozenset[str]
+    log: logging.Logger
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.manifest.name
+
+    def text(self, key: str, **values: str | int) -> Text:
+        """A text of the plugin's own catalogue, shown later in the citizen's language."""
+        return Text(key, domain=self.manifest.name, values=values)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginDatabase:
+    """The plugin's own tables within the commit that is under way.
+
+    A statement that touches a table without the plugin's prefix raises `CapabilityDenied`.
+    """
+
+    plugin: str
+    table_prefix: str
+    municipality: str
+    _connection: Connection
+
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Execute a SQLAlchemy Core statement over the plugin's own tables."""
+        self._check(statement)
+        return self._connection.execute(statement, parameters)  # type: ignore[return-value]
+
+    def _check(self, statement: Executable) -> None:
+        if not isinstance(statement, visitors.Visitable):
+            raise CapabilityDenied(self.plugin, "database", "only SQLAlchemy statements can be executed")
+        for element in visitors.iterate(statement):
+            if isinstance(element, Table) and not element.name.startswith(self.table_prefix):
+                raise CapabilityDenied(self.plugin, "database", f"the table {element.name} is not the plugin's own")
+            if element.__visit_name__ in {"textclause", "table"} and not isinstance(element, (Table, FromClause)):
+                raise CapabilityDenied(self.plugin, "database", "textual SQL is not accepted")

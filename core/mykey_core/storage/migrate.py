@@ -1,0 +1,50 @@
+"""Bringing a database to the tables of this version, with Alembic: one version table for the core, one a plugin.
+
+A plugin can so be purged without blocking the core's own upgrade (architecture §4).
+"""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from mykey_core.storage.engine import reading, writing
+
+CORE_PACKAGE = "mykey_core.storage"
+CORE_VERSION_TABLE = "alembic_version"
+
+
+def version_table_of(plugin: str) -> str:
+    """The name of a plugin's version table."""
+    return f"alembic_version_{plugin}"
+
+
+def _config(folder: str, version_table: str, connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = version_table
+    return config
+
+
+def upgrade(engine: Engine, package: str = CORE_PACKAGE, version_table: str = CORE_VERSION_TABLE) -> None:
+    """Run the migrations in the folder `migrations` of `package` that the database has not seen."""
+    with as_file(files(package) / "migrations") as folder, writing(engine) as connection:
+        command.upgrade(_config(str(folder), version_table, connection), "head")
+
+
+def status(
+    engine: Engine, package: str = CORE_PACKAGE, version_table: str = CORE_VERSION_TABLE
+) -> tuple[str | None, str | None]:
+    """(revision of the database, newest revision of this version); None where there is none."""
+    with as_file(files(package) / "migrations") as folder:
+        newest = ScriptDirectory.from_config(_config(str(folder), version_table)).get_current_head()
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": version_table})
+        return context.get_current_revision(), newest

@@ -1,0 +1,178 @@
+"""The core's tables. Every primary key begins with the municipality's six-digit code (architecture §4).
+
+Serials, names and numbers have no column here: a credential is found by a keyed hash (`identity.references`).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Uuid,
+)
+
+from mykey_core.storage.types import UtcInstant
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _municipality() -> Column[str]:
+    return Column("municipality", String(6), nullable=False)
+
+
+municipality = Table(
+    "municipality",
+    metadata,
+    Column("code", String(6), primary_key=True),
+    Column("created_at", UtcInstant, nullable=False),
+)
+
+service_point = Table(
+    "service_point",
+    metadata,
+    _municipality(),
+    Column("name", String(64), nullable=False),
+    Column("title", JSON, nullable=False),  # language -> text
+    Column("services", JSON, nullable=False),  # names of the services offered there
+    PrimaryKeyConstraint("municipality", "name"),
+)
+
+terminal = Table(
+    "terminal",
+    metadata,
+    _municipality(),
+    Column("id", Uuid, nullable=False),
+    Column("service_point", String(64), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("public_key", JSON, nullable=False),  # JWK of the Ed25519 device key
+    Column("state", String(10), nullable=False),  # active | revoked
+    Column("enrolled_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "id"),
+    ForeignKeyConstraint(["municipality", "service_point"], ["service_point.municipality", "service_point.name"]),
+)
+
+enrolment_code = Table(
+    "enrolment_code",
+    metadata,
+    _municipality(),
+    Column("code_hash", LargeBinary(32), nullable=False),  # SHA-256; the code itself is shown once
+    Column("service_point", String(64), nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    Column("terminal_id", Uuid, nullable=True),  # set when it has been used
+    PrimaryKeyConstraint("municipality", "code_hash"),
+)
+
+client_assertion = Table(
+    "client_assertion",
+    metadata,
+    _municipality(),
+    Column("jti_hash", LargeBinary(32), nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "jti_hash"),
+)
+
+access_token = Table(
+    "access_token",
+    metadata,
+    _municipality(),
+    Column("token_hash", LargeBinary(32), nullable=False),
+    Column("terminal_id", Uuid, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "token_hash"),
+)
+
+tap = Table(
+    "tap",
+    metadata,
+    _municipality(),
+    Column("id", Uuid, nullable=False),
+    Column("terminal_id", Uuid, nullable=False),
+    Column("service", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("input", JSON, nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("state", String(8), nullable=False),  # open | done | refused
+    Column("created_at", UtcInstant, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    Column("result", JSON, nullable=True),  # what the reply was made from; cleared with the tap
+    PrimaryKeyConstraint("municipality", "id"),
+    CheckConstraint("state IN ('open', 'done', 'refused')", name="state"),
+)
+Index("ix_tap_expires_at", tap.c.municipality, tap.c.expires_at)
+
+visit = Table(
+    "visit",
+    metadata,
+    _municipality(),
+    Column("id", Uuid, nullable=False),
+    Column("terminal_id", Uuid, nullable=False),
+    Column("plugin", String(64), nullable=False),
+    Column("subject", String(43), nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "id"),
+)
+
+person = Table(
+    "person",
+    metadata,
+    _municipality(),
+    Column("id", Uuid, nullable=False),
+    Column("state", String(10), nullable=False),  # active | held | deceased | abroad | closed
+    Column("created_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "id"),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    _municipality(),
+    Column("reference", LargeBinary(32), nullable=False),  # keyed hash of issuer and serial
+    Column("person_id", Uuid, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(10), nullable=False),  # active | held | revoked | replaced
+    Column("not_after", UtcInstant, nullable=False),
+    Column("evidence", String(32), nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "reference"),
+    ForeignKeyConstraint(["municipality", "person_id"], ["person.municipality", "person.id"]),
+)
+
+pairwise = Table(
+    "pairwise",
+    metadata,
+    _municipality(),
+    Column("plugin", String(64), nullable=False),
+    Column("person_id", Uuid, nullable=False),
+    Column("subject", String(43), nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "plugin", "person_id"),
+    ForeignKeyConstraint(["municipality", "person_id"], ["person.municipality", "person.id"]),
+)
+
+audit_record = Table(
+    "audit_record",
+    metadata,
+    _municipality(),
+    Column("id", Uuid, nullable=False),  # UUIDv7: in order of time
+    Column("at", UtcInstant, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("facts", JSON, nullable=False),  # no personal data: codes, checks, ids of terminal, tap and pairwise id
+    PrimaryKeyConstraint("municipality", "id"),
+)

@@ -1,0 +1,148 @@
+"""The general path: RFC 5280 validation of any hierarchy, by pyhanko-certvalidator, with revocation always required.
+
+It serves signatures, partners' hierarchies and the command line; the My Number Card's own one-tier login path is
+`fast_path`. Nothing is fetched: every certificate and CRL is given by the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from asn1crypto import crl, x509
+from pyhanko_certvalidator import CertificateValidator, PKIXValidationParams, ValidationContext
+from pyhanko_certvalidator.errors import PathError, ValidationError
+from pyhanko_certvalidator.path import ValidationPath
+
+from mykey_core.trust.general_algorithms import (
+    AlgorithmProfile,
+    AllowListedAlgorithms,
+    InheritedDsaParameters,
+)
+from mykey_core.trust.general_reasons import place_of, reason_of
+
+# The library logs refusals with the subject's name and a traceback; a person's name must not reach a log, and the
+# verdict says what is needed.
+logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
+logging.getLogger("pyhanko_certvalidator").propagate = False
+
+MAX_OFFERED_CERTIFICATES = 64
+"""More intermediates than this are refused unread: path building could be made to take for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathQuestion:
+    """Everything that decides about one certificate; certificates and CRLs are DER.
+
+    `policies` is the user-initial-policy-set as dotted OIDs (empty: any policy); the three flags are those of
+    RFC 5280 6.1.1. `at` is timezone-aware.
+    """
+
+    certificate: bytes = field(repr=False)
+    anchors: tuple[bytes, ...] = field(repr=False)
+    at: datetime
+    intermediates: tuple[bytes, ...] = field(default=(), repr=False)
+    crls: tuple[bytes, ...] = field(default=(), repr=False)
+    policies: frozenset[str] = frozenset()
+    require_policy: bool = False
+    inhibit_policy_mapping: bool = False
+    inhibit_any_policy: bool = False
+    algorithms: AlgorithmProfile = AlgorithmProfile.STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class PathVerdict:
+    """The answer: `reason` is `ok` or a stable code, `place` says which certificate of the path failed.
+
+    `path` holds SHA-256 fingerprints (hex) from the anchor to the certificate, `policies` the valid policies of the
+    certificate, `weak_algorithms` what only the COMPATIBLE profile lets pass.
+    """
+
+    accepted: bool
+    reason: str
+    place: str = ""
+    path: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    weak_algorithms: tuple[str, ...] = ()
+
+
+def validate_path(question: PathQuestion) -> PathVerdict:
+    """Judge one certificate. Never raises for what the certificates or CRLs contain: a fault is a refusal.
+
+    Runs an event loop of its own, so call it from code that is not itself running in one.
+    """
+    if len(question.intermediates) > MAX_OFFERED_CERTIFICATES:
+        return PathVerdict(accepted=False, reason="too_many_certificates")
+    try:
+        certificates = _Certificates.load(question)
+        crls = [crl.CertificateList.load(der, strict=True) for der in question.crls]
+    except (ValueError, TypeError):
+        return PathVerdict(accepted=False, reason="malformed")
+    algorithms = AllowListedAlgorithms(question.algorithms)
+    try:
+        path = asyncio.run(_find_path(question, certificates, crls, algorithms))
+        refusal = _beyond_the_library(path, question.at)
+    except (ValidationError, PathError) as error:
+        return PathVerdict(accepted=False, reason=reason_of(error), place=place_of(error))
+    except Exception:  # noqa: BLE001 - asn1crypto decodes late: any fault inside is a malformed input, and a refusal
+        return PathVerdict(accepted=False, reason="malformed")
+    if refusal is not None:
+        return refusal
+    return PathVerdict(
+        accepted=True,
+        reason="ok",
+        path=tuple(certificate.sha256.hex() for certificate in path),
+        policies=_valid_policies(path),
+        weak_algorithms=tuple(sorted(algorithms.weak)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Certificates:
+    target: x509.Certificate
+    anchors: tuple[x509.Certificate, ...]
+    intermediates: tuple[x509.Certificate, ...]
+
+    @classmethod
+    def load(cls, question: PathQuestion) -> _Certificates:
+        def read(der: bytes) -> x509.Certificate:
+            return x509.Certificate.load(der, strict=True)
+
+        return cls(
+            read(question.certificate),
+            tuple(read(der) for der in question.anchors),
+            tuple(read(der) for der in question.intermediates),
+        )
+
+
+async def _find_path(
+    question: PathQuestion,
+    certificates: _Certificates,
+    crls: list[crl.CertificateList],
+    algorithms: AllowListedAlgorithms,
+) -> ValidationPath:
+    everything = (*certificates.anchors, *certificates.intermediates, certificates.target)
+    context = ValidationContext(
+        trust_roots=list(certificates.anchors),
+        other_certs=certificates.intermediates,
+        moment=question.at,
+        crls=crls,
+        # 'require' and nothing softer: with 'hard-fail' 28 revoked or unverifiable cases of PKITS are accepted.
+        revocation_mode="require",
+        algorithm_usage_policy=algorithms,
+        signature_validator=InheritedDsaParameters(everything),
+    )
+    context.timing_params = _without_tolerance(context)
+    validator = CertificateValidator(
+        certificates.target,
+        validation_context=context,
+        pkix_params=PKIXValidationParams(
+            user_initial_policy_set=question.policies or frozenset({"any_policy"}),
+            initial_policy_mapping_inhibit=question.inhibit_policy_mapping,
+            initial_explicit_policy=question.require_policy,
+            initial_any_policy_inhibit=question.inhibit_any_policy,
+        ),
+    )
+    return await validator.async_validate_path()

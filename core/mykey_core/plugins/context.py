@@ -6,10 +6,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Executable, FromClause, Table
+from sqlalchemy import Connection, Executable, TextClause
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.expression import TableClause
 
 from mykey_core.plugins.errors import PluginError
 from mykey_core.plugins.manifest import Manifest
@@ -44,6 +47,9 @@ class PluginContext:
         return Text(key, domain=self.manifest.name, values=values)
 
 
+_checked: WeakKeyDictionary[Executable, str] = WeakKeyDictionary()  # statement -> the prefix it was found to keep to
+
+
 @dataclass(frozen=True, slots=True)
 class PluginDatabase:
     """The plugin's own tables within the commit that is under way.
@@ -56,16 +62,21 @@ class PluginDatabase:
     municipality: str
     _connection: Connection
 
-    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Execute a SQLAlchemy Core statement over the plugin's own tables."""
-        self._check(statement)
-        return self._connection.execute(statement, parameters)  # type: ignore[return-value]
+        if _checked.get(statement) != self.table_prefix:
+            self._check(statement)
+            _checked[statement] = self.table_prefix
+        return self._connection.execute(statement, parameters)
 
     def _check(self, statement: Executable) -> None:
-        if not isinstance(statement, visitors.Visitable):
-            raise CapabilityDenied(self.plugin, "database", "only SQLAlchemy statements can be executed")
+        if not isinstance(statement, ClauseElement):
+            raise self._denied("only SQLAlchemy expressions over the plugin's tables can be executed")
         for element in visitors.iterate(statement):
-            if isinstance(element, Table) and not element.name.startswith(self.table_prefix):
-                raise CapabilityDenied(self.plugin, "database", f"the table {element.name} is not the plugin's own")
-            if element.__visit_name__ in {"textclause", "table"} and not isinstance(element, (Table, FromClause)):
-                raise CapabilityDenied(self.plugin, "database", "textual SQL is not accepted")
+            if isinstance(element, TableClause) and not element.name.startswith(self.table_prefix):
+                raise self._denied(f"the table {element.name} is not the plugin's own")
+            if isinstance(element, TextClause):
+                raise self._denied("textual SQL is not accepted")
+
+    def _denied(self, message: str) -> CapabilityDenied:
+        return CapabilityDenied(self.plugin, "database", message)

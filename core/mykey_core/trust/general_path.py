@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from asn1crypto import crl, x509
 from pyhanko_certvalidator import CertificateValidator, PKIXValidationParams, ValidationContext
+from pyhanko_certvalidator.authority import AuthorityWithCert
 from pyhanko_certvalidator.errors import PathError, ValidationError
 from pyhanko_certvalidator.path import ValidationPath
 
@@ -124,17 +126,17 @@ async def _find_path(
     algorithms: AllowListedAlgorithms,
 ) -> ValidationPath:
     everything = (*certificates.anchors, *certificates.intermediates, certificates.target)
-    context = ValidationContext(
+    context = _ContextByFingerprint(
         trust_roots=list(certificates.anchors),
         other_certs=certificates.intermediates,
         moment=question.at,
         crls=crls,
         # 'require' and nothing softer: with 'hard-fail' 28 revoked or unverifiable cases of PKITS are accepted.
         revocation_mode="require",
+        time_tolerance=timedelta(0),
         algorithm_usage_policy=algorithms,
         signature_validator=InheritedDsaParameters(everything),
     )
-    context.timing_params = _without_tolerance(context)
     validator = CertificateValidator(
         certificates.target,
         validation_context=context,
@@ -146,3 +148,50 @@ async def _find_path(
         ),
     )
     return await validator.async_validate_path()
+
+
+class _ContextByFingerprint(ValidationContext):
+    """Remembers validated certificates by their SHA-256.
+
+    The library remembers them by the bytes of their signature alone: an offered certificate that copies the signature
+    of a validated CA, but carries another key, could then sign a CRL for it (seen with 0.33.0, and tested here).
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._validated: dict[bytes, ValidationPath] = {}
+
+    def record_validation(self, cert: x509.Certificate, path: ValidationPath) -> None:
+        """Remember that `cert` was validated along `path`."""
+        self._validated[cert.sha256] = path
+
+    def check_validation(self, cert: x509.Certificate) -> ValidationPath | None:
+        """The path along which exactly this certificate was validated; None when it was not."""
+        anchor = self.path_builder.trust_manager.as_trust_anchor(AuthorityWithCert(cert))
+        if anchor is not None:
+            return ValidationPath(trust_anchor=anchor, interm=[], leaf=None)
+        return self._validated.get(cert.sha256)
+
+    def clear_validation(self, cert: x509.Certificate) -> None:
+        """Forget `cert`."""
+        self._validated.pop(cert.sha256, None)
+
+
+def _beyond_the_library(path: ValidationPath, at: datetime) -> PathVerdict | None:
+    """Two rules that RFC 5280 leaves to the caller or that the library does not check."""
+    certificates = list(path)
+    if len(certificates) < 2:  # noqa: PLR2004 - an anchor and one certificate: the shortest path there is
+        return PathVerdict(accepted=False, reason="certificate_is_anchor", place="certificate")
+    validity = certificates[0]["tbs_certificate"]["validity"]
+    if not validity["not_before"].native <= at <= validity["not_after"].native:
+        return PathVerdict(accepted=False, reason="anchor_not_valid_now", place="anchor")
+    for certificate in certificates:
+        # RFC 5280 4.1.1.2: the algorithm outside the signed part must equal the one inside.
+        if certificate["signature_algorithm"].dump() != certificate["tbs_certificate"]["signature"].dump():
+            return PathVerdict(accepted=False, reason="algorithm_mismatch")
+    return None
+
+
+def _valid_policies(path: ValidationPath) -> tuple[str, ...]:
+    qualified = path.qualified_policies() or frozenset()
+    return tuple(sorted(policy.user_domain_policy_id for policy in qualified))

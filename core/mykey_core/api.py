@@ -1,0 +1,29 @@
+"""The public façade of the core for plugins: the names in `__all__` are the plugin API, and nothing else is."""
+
+from mykey_core.clock import TOKYO, tokyo_date
+from mykey_core.errors import MykeyError, Refusal
+from mykey_core.plugins.context import CapabilityDenied, PluginContext, PluginDatabase
+from mykey_core.plugins.hookspecs import TapRequest, hookimpl
+from mykey_core.plugins.results import Facts, Message, Notice, Outcome, Table, TapResult
+from mykey_core.storage.types import UtcInstant
+from mykey_core.translations import Text
+
+__all__ = [
+    "TOKYO",
+    "CapabilityDenied",
+    "Facts",
+    "Message",
+    "MykeyError",
+    "Notice",
+    "Outcome",
+    "PluginContext",
+    "PluginDatabase",
+    "Refusal",
+    "Table",
+    "TapRequest",
+    "TapResult",
+    "Text",
+    "UtcInstant",
+    "hookimpl",
+    "tokyo_date",
+]

@@ -1,0 +1,52 @@
+"""Appending audit records within the caller's transaction, so that an act and its record are one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select
+from uuid_utils.compat import uuid7
+
+from mykey_core.storage.tables import audit_record
+
+_insert = insert(audit_record)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One record: `event` is a stable code (`tap.done`, `tap.refused`), `facts` hold no personal data."""
+
+    id: UUID
+    at: datetime
+    event: str
+    facts: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return {"id": str(self.id), "at": self.at.isoformat(), "event": self.event, "facts": dict(self.facts)}
+
+
+def append(
+    connection: Connection, municipality: str, at: datetime, event: str, facts: Mapping[str, Any]
+) -> AuditRecord:
+    """Append one record; its id is a UUIDv7, so that ids are in order of time."""
+    record = AuditRecord(uuid7(), at, event, facts)
+    connection.execute(
+        _insert,
+        {"municipality": municipality, "id": record.id, "at": at, "event": event, "facts": facts},
+    )
+    return record
+
+
+def records_since(connection: Connection, municipality: str, since: datetime) -> list[AuditRecord]:
+    """All records of the municipality from `since` on, oldest first."""
+    rows = connection.execute(
+        select(audit_record)
+        .where(audit_record.c.municipality == municipality, audit_record.c.at >= since)
+        .order_by(audit_record.c.id)
+    )
+    return [AuditRecord(row.id, row.at, row.event, row.facts) for row in rows]

@@ -1,0 +1,121 @@
+"""Loading plugins one by one: a plugin that cannot be loaded is set aside with its reason, and the hub runs on.
+
+Not with `load_setuptools_entrypoints()`, which stops at the first bad plugin; and each plugin has its own pluggy
+manager, so that a misspelt hook or a raising implementation touches nobody else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+from sqlalchemy import Engine
+
+from mykey_core.plugins import hookspecs
+from mykey_core.plugins.config import PluginChoice, PluginsFile
+from mykey_core.plugins.context import PluginContext
+from mykey_core.plugins.errors import ManifestError, PluginError
+from mykey_core.plugins.manifest import Manifest, read_manifest
+from mykey_core.storage import migrate
+
+ENTRY_POINT_GROUP = "mykey.plugins"
+_log = logging.getLogger(__name__)
+
+
+class PluginState(StrEnum):
+    """Where a plugin stands."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    INACTIVE = "inactive"  # it asks for more than is granted
+    QUARANTINED = "quarantined"  # it is broken
+    NOT_INSTALLED = "not-installed"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginReport:
+    """The state of one plugin and the reason for it, for `mykey plugins` and the administrator."""
+
+    name: str
+    state: PluginState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPlugin:
+    """An active plugin: its context and the manager that calls its hooks."""
+
+    context: PluginContext
+    choice: PluginChoice
+    manager: pluggy.PluginManager
+
+
+def installed_plugins() -> dict[str, EntryPoint]:
+    """All entry points of the group `mykey.plugins`, by name."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def load_plugins(
+    file: PluginsFile, *, municipality: str, engine: Engine, points: Iterable[EntryPoint] | None = None
+) -> tuple[dict[str, LoadedPlugin], list[PluginReport]]:
+    """Load what `file` enables, in the order of the names; returns the active plugins and a report of each."""
+    installed = installed_plugins() if points is None else {point.name: point for point in points}
+    loaded: dict[str, LoadedPlugin] = {}
+    reports: list[PluginReport] = []
+    for name in sorted(installed.keys() | file.plugins.keys()):
+        report, plugin = _load_one(name, installed.get(name), file.plugins.get(name), municipality, engine)
+        reports.append(report)
+        if plugin is not None:
+            loaded[name] = plugin
+    return loaded, reports
+
+
+def _load_one(
+    name: str, point: EntryPoint | None, choice: PluginChoice | None, municipality: str, engine: Engine
+) -> tuple[PluginReport, LoadedPlugin | None]:
+    if point is None:
+        return PluginReport(name, PluginState.NOT_INSTALLED, "plugins.toml names it, but it is not installed"), None
+    if choice is None or not choice.enabled:
+        return PluginReport(name, PluginState.DISABLED, "plugins.toml does not enable it"), None
+    try:
+        manifest = read_manifest(point.value, name)
+        missing = sorted(manifest.requests.capabilities - choice.grants)
+        if missing:
+            return PluginReport(name, PluginState.INACTIVE, f"not granted: {', '.join(missing)}"), None
+        return PluginReport(name, PluginState.ACTIVE), _activate(manifest, point, choice, municipality, engine)
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the hub runs on without it
+        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        _log.warning("plugin %s is quarantined: %s", name, reason)
+        return PluginReport(name, PluginState.QUARANTINED, reason), None
+
+
+def _activate(
+    manifest: Manifest, point: EntryPoint, choice: PluginChoice, municipality: str, engine: Engine
+) -> LoadedPlugin:
+    if manifest.name != point.name:
+        raise ManifestError(point.name, f"its manifest calls it '{manifest.name}'")
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(point.load(), name=manifest.name)
+    manager.check_pending()  # pluggy ignores a misspelt hook until it is asked
+    if "database" in manifest.requests.capabilities:
+        _require_current_tables(manifest, engine)
+    context = PluginContext(
+        manifest=manifest,
+        municipality=municipality,
+        settings=choice.settings,
+        grants=choice.grants,
+        log=logging.getLogger(f"mykey.plugins.{manifest.name}"),
+    )
+    manager.hook.mykey_setup(context=context)
+    return LoadedPlugin(context, choice, manager)
+
+
+def _require_current_tables(manifest: Manifest, engine: Engine) -> None:
+    current, newest = migrate.status(engine, manifest.package, migrate.version_table_of(manifest.name))
+    if current != newest:
+        raise PluginError(manifest.name, "its tables are not those of this version: run `mykey db upgrade`")

@@ -1,0 +1,1 @@
+"""Municipalities: their codes, and what is theirs alone."""

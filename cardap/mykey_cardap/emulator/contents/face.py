@@ -39,7 +39,7 @@ def _birth_date(tag: int, holder: CardHolder) -> bytes:
 
 
 def age_file(holder: CardHolder, card_key: RSAPublicKey, signer: CvKey) -> bytes:
-    """EF 0001: birth date and card key, signed together (546 bytes)."""
+    """EF 0001: birth date and card key, signed together (547 bytes)."""
     signed = _birth_date(0xDF11, holder) + ber(0xDF12, public_key_objects(card_key))
     return ber(0xFF10, signed, ber(0xDF13, signer.sign(signed)))
 

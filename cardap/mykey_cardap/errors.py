@@ -4,6 +4,7 @@
     ├── TransportError             no answer from the card
     │   ├── NoReaderError          no reader, or no PC/SC service
     │   ├── NoCardError            the reader is empty
+    │   ├── ReaderChoiceError      several readers hold a card: choose one (.readers)
     │   ├── ReaderBusyError        another program holds the card
     │   ├── CardRemovedError       pulled in the middle of an operation
     │   └── CardResetError         another program reset the card: begin again
@@ -32,9 +33,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-PinName = Literal[
-    "authentication", "signature", "text", "number-a", "number-b", "birth-date", "common", "juki"
-]
+PinName = Literal["authentication", "signature", "text", "number-a", "number-b", "birth-date", "common", "juki"]
 
 
 class CardError(Exception):
@@ -42,7 +41,11 @@ class CardError(Exception):
 
 
 class TransportError(CardError):
-    """The card or the reader gave no answer."""
+    """The card or the reader gave no answer. `code` is the PC/SC return code, when there is one."""
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NoReaderError(TransportError):
@@ -53,11 +56,19 @@ class NoCardError(TransportError):
     """There is no card in the reader."""
 
 
+class ReaderChoiceError(TransportError):
+    """Several readers hold a card, or none has the name that was asked for; `readers` are the candidates."""
+
+    def __init__(self, message: str, *, readers: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.readers = readers
+
+
 class ReaderBusyError(TransportError):
     """Another program holds the card exclusively; `culprits` names programs that are likely to."""
 
-    def __init__(self, message: str, *, culprits: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: int | None = None, culprits: tuple[str, ...] = ()) -> None:
+        super().__init__(message, code=code)
         self.culprits = culprits
 
 

@@ -124,9 +124,7 @@ _FILES = {
     CertificateKind.AUTHENTICATION: _Files(
         Ef.AUTHENTICATION_CERTIFICATE, Ef.AUTHENTICATION_CA_CERTIFICATE, Ef.AUTHENTICATION_KEY
     ),
-    CertificateKind.SIGNATURE: _Files(
-        Ef.SIGNATURE_CERTIFICATE, Ef.SIGNATURE_CA_CERTIFICATE, Ef.SIGNATURE_KEY
-    ),
+    CertificateKind.SIGNATURE: _Files(Ef.SIGNATURE_CERTIFICATE, Ef.SIGNATURE_CA_CERTIFICATE, Ef.SIGNATURE_KEY),
 }
 
 
@@ -190,9 +188,7 @@ class JpkiSession(ApplicationSession):
 
         `uppercased` in the answer warns that small letters of the new password became capitals.
         """
-        return self._change_pin(
-            pin, current, new, header=_CHANGE_NEW_VALUE_ONLY, allow_last_attempt=allow_last_attempt
-        )
+        return self._change_pin(pin, current, new, header=_CHANGE_NEW_VALUE_ONLY, allow_last_attempt=allow_last_attempt)
 
     # -- signing ------------------------------------------------------------------------------------------
 
@@ -241,7 +237,7 @@ class JpkiSession(ApplicationSession):
 
 @unique
 class SigningAlgorithm(Enum):
-    """JWA algorithms: the hash of the message, and the DigestInfo header before it (RFC 8017 §9.2, note 1)."""
+    """JWA algorithms: the hash of the message, and the DigestInfo header before it (RFC 8017 §9.2)."""
 
     RS256 = "sha256", "3031300d060960864801650304020105000420"
     RS384 = "sha384", "3041300d060960864801650304020205000430"

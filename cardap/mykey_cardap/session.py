@@ -125,9 +125,7 @@ class ApplicationSession:
 
     def _select_file(self, fid: int) -> None:
         data = fid.to_bytes(2, "big")
-        self._send(
-            f"select file {fid:04X}", CommandApdu(0x00, Ins.SELECT, _UNDER_CURRENT_DF, _NO_ANSWER, data)
-        )
+        self._send(f"select file {fid:04X}", CommandApdu(0x00, Ins.SELECT, _UNDER_CURRENT_DF, _NO_ANSWER, data))
 
     # -- reading ------------------------------------------------------------------------------------------
 

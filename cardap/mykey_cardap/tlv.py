@@ -1,6 +1,6 @@
 """The two TLV encodings of a JICSAP card: BER in transparent files, simple TLV in records.
 
-Strict and bounded, for hostile data: every fault is a `TlvError`. What the objects mean is told by the sessions.
+Strict and bounded, for hostile data: every fault is a `TlvError`. The sessions know what objects mean.
 
 The card's two-byte tags such as `FF 10` are not minimal in the sense of X.690 (the second byte is below 1F),
 which general ASN.1 libraries refuse to read; this module exists for that reason and stays this small.

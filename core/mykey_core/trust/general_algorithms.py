@@ -69,9 +69,7 @@ class AllowListedAlgorithms(AlgorithmUsagePolicy):
             return self._dsa(digest, public_key)
         return AlgorithmUsageConstraint(allowed=False, failure_reason=f"{name} is not allowed")
 
-    def _strong(
-        self, signature: str, digest: str, public_key: keys.PublicKeyInfo | None
-    ) -> AlgorithmUsageConstraint:
+    def _strong(self, signature: str, digest: str, public_key: keys.PublicKeyInfo | None) -> AlgorithmUsageConstraint:
         if digest not in _STRONG_HASHES:
             return AlgorithmUsageConstraint(allowed=False, failure_reason=f"digest {digest} is not allowed")
         if public_key is not None and signature != "ecdsa" and public_key.bit_size < _SMALLEST_RSA_BITS:

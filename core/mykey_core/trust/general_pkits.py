@@ -105,6 +105,4 @@ def _case(directory: Path, table: dict[str, Any], entry: dict[str, Any]) -> Pkit
         inhibit_any_policy=entry.get("inhibit_any_policy", False),
         algorithms=AlgorithmProfile.COMPATIBLE,
     )
-    return PkitsCase(
-        entry["id"], entry["name"], entry["expect"] == "accept", entry.get("reason", ""), question
-    )
+    return PkitsCase(entry["id"], entry["name"], entry["expect"] == "accept", entry.get("reason", ""), question)

@@ -1,0 +1,1 @@
+"""Test certificates: a small free-form hierarchy, and the test JPKI's CRL and OCSP service."""

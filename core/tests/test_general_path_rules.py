@@ -130,6 +130,17 @@ def test_the_algorithm_outside_the_signed_part_must_equal_the_one_inside() -> No
     assert (verdict.accepted, verdict.reason) == (False, "algorithm_mismatch")
 
 
+def test_a_certificate_has_one_encoding_only() -> None:
+    """The unused-bits count of the signature is not signed, and must be zero: no second fingerprint."""
+    leaves = (make("Leaf", ROOT) for _ in range(64))
+    leaf = next(leaf.der for leaf in leaves if not leaf.der[-1] & 1)  # a last bit of 0 may be called unused
+    position = len(leaf) - len(asn1_x509.Certificate.load(leaf)["signature_value"].contents)
+    changed = leaf[:position] + b"\x01" + leaf[position + 1 :]
+    question = PathQuestion(certificate=leaf, anchors=(ROOT.der,), at=MOMENT, crls=(make_crl(ROOT),))
+    assert validate_path(question).accepted
+    assert not validate_path(replace(question, certificate=changed)).accepted
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, len(CITIZEN.der) - 1), st.integers(1, 255))
 def test_no_changed_byte_is_accepted_and_none_raises(position: int, difference: int) -> None:

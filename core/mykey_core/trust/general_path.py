@@ -178,7 +178,7 @@ class _ContextByFingerprint(ValidationContext):
 
 
 def _beyond_the_library(path: ValidationPath, at: datetime) -> PathVerdict | None:
-    """Two rules that RFC 5280 leaves to the caller or that the library does not check."""
+    """Rules that RFC 5280 leaves to the caller or that the library does not check."""
     certificates = list(path)
     if len(certificates) < 2:  # noqa: PLR2004 - an anchor and one certificate: the shortest path there is
         return PathVerdict(accepted=False, reason="certificate_is_anchor", place="certificate")
@@ -189,6 +189,10 @@ def _beyond_the_library(path: ValidationPath, at: datetime) -> PathVerdict | Non
         # RFC 5280 4.1.1.2: the algorithm outside the signed part must equal the one inside.
         if certificate["signature_algorithm"].dump() != certificate["tbs_certificate"]["signature"].dump():
             return PathVerdict(accepted=False, reason="algorithm_mismatch")
+        # The count of unused bits is no part of what is signed: with another count the same certificate would have
+        # a second fingerprint.
+        if certificate["signature_value"].contents[:1] != b"\x00":
+            return PathVerdict(accepted=False, reason="malformed")
     return None
 
 

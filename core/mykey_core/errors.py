@@ -15,13 +15,23 @@ The wording for people is looked up by `code` in the translations; no error carr
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mykey_core.audit.records import AuditRecord
+
 
 class MykeyError(Exception):
     """Anything that the core reports."""
 
 
 class Refusal(MykeyError):
-    """A refusal with a stable machine code, such as `nonce_used`; `detail` is for the log, without personal data."""
+    """A refusal with a stable machine code, such as `nonce_used`; `detail` is for the log, without personal data.
+
+    `audit` is the record of the refusal once it has been written.
+    """
+
+    audit: AuditRecord | None = None
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)

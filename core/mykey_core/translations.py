@@ -61,7 +61,9 @@ def _read(resource: Traversable) -> dict[str, str]:
 def load_catalogue(package: str, domain: str) -> Catalogue:
     """Read `translations/<language>.po` of the installed package `package`."""
     folder = files(package) / "translations"
-    return Catalogue(domain, {lang: _read(folder / f"{lang}.po") for lang in LANGUAGES if (folder / f"{lang}.po").is_file()})
+    return Catalogue(
+        domain, {lang: _read(folder / f"{lang}.po") for lang in LANGUAGES if (folder / f"{lang}.po").is_file()}
+    )
 
 
 def negotiate(accepted: Iterable[str]) -> str:

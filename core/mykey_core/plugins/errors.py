@@ -1,9 +1,9 @@
 """The plugin runtime's branch of the error tree.
 
-    PluginError
-    ├── ManifestError      the manifest is missing or breaks its schema (.plugin)
-    ├── PluginConfigError  plugins.toml asks for something that does not exist (.plugin)
-    └── PluginFault        a hook of a plugin raised (.plugin, .hook)
+PluginError
+├── ManifestError      the manifest is missing or breaks its schema (.plugin)
+├── PluginConfigError  plugins.toml asks for something that does not exist (.plugin)
+└── PluginFault        a hook of a plugin raised (.plugin, .hook)
 """
 
 from __future__ import annotations

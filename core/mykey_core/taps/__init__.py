@@ -1,0 +1,1 @@
+"""The tap: a challenge for a terminal, the proof of a card, one plugin's act, one commit."""

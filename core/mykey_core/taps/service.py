@@ -1,0 +1,324 @@
+"""The tap from challenge to commit. The plugin's writes, the consumed nonce and the audit record are one commit.
+
+Checks come in the order of architecture §2; whatever refuses a proof also uses up its nonce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+from uuid_utils.compat import uuid7
+
+from mykey_core.audit.records import AuditRecord, append
+from mykey_core.authentication.errors import TokenRefused
+from mykey_core.authentication.nonce import new_nonce
+from mykey_core.authentication.verifier import TokenVerifier, VerifiedToken
+from mykey_core.clock import Clock
+from mykey_core.identity.people import People
+from mykey_core.plugins.errors import PluginFault
+from mykey_core.plugins.hookspecs import TapRequest
+from mykey_core.plugins.manifest import Action
+from mykey_core.plugins.runtime import PluginRuntime, Route
+from mykey_core.storage.engine import reading, writing
+from mykey_core.taps import store
+from mykey_core.taps.errors import TapRefused
+from mykey_core.taps.inputs import checked_input
+from mykey_core.taps.residence import Residence
+from mykey_core.taps.wording import result_as_json
+from mykey_core.terminals.registry import Terminal
+from mykey_core.trust.types import CheckResult
+
+NONCE_LIFETIME = timedelta(minutes=5)  # authentication-hub §2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a terminal lets the card sign. `expires_at` is UTC; `nonce` is base64 of 32 random bytes."""
+
+    tap_id: UUID
+    nonce: str
+    origin: str
+    expires_at: datetime
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TapReply:
+    """What became of a tap or an action: the plugin's answer with texts as keys, and the evidence."""
+
+    tap_id: UUID | None
+    result: Mapping[str, Any]
+    checks: tuple[CheckResult, ...]
+    audit: AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
+class TapStatus:
+    """What became of a tap, for a terminal that lost the reply: `state` is open, done, refused or expired."""
+
+    tap_id: UUID
+    state: str
+    result: Mapping[str, Any] | None
+
+
+class TapService:
+    """The taps of one municipality."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        municipality: str,
+        clock: Clock,
+        verifier: TokenVerifier,
+        people: People,
+        plugins: PluginRuntime,
+        residence: Residence,
+        origin: str,
+    ) -> None:
+        self._engine = engine
+        self._municipality = municipality
+        self._clock = clock
+        self._verifier = verifier
+        self._people = people
+        self._plugins = plugins
+        self._residence = residence
+        self._origin = origin
+
+    def begin(self, terminal: Terminal, service: str, action: str, values: Mapping[str, Any]) -> Challenge:
+        """Check what is asked for and issue a challenge for it; the input is bound to the nonce from here on."""
+        route, wanted = self._route(terminal, service, action)
+        if wanted.subject not in {"registered", "enrol"}:
+            raise TapRefused("action_unknown", "this action needs no tap")
+        now = self._clock()
+        row = store.TapRow(
+            uuid7(), terminal.id, service, action, checked_input(wanted, values), new_nonce(), "open",
+            now + NONCE_LIFETIME, None,
+        )  # fmt: skip
+        with writing(self._engine) as connection:
+            store.insert_tap(connection, self._municipality, now, row)
+        return Challenge(row.id, row.nonce, self._origin, row.expires_at, route.service.needs)
+
+    def prove(self, terminal: Terminal, tap_id: UUID, token: str) -> TapReply:
+        """Check the proof and act on it; `TokenRefused`, `TapRefused` or `StorageUnavailable` otherwise."""
+        now = self._clock()
+        row = self._open_tap(terminal, tap_id, now)
+        try:
+            verified = self._verifier.verify(token, row.nonce, now)
+            route, action = self._route(terminal, row.service, row.action)
+            with writing(self._engine) as connection:
+                if not store.consume(connection, self._municipality, tap_id, "done"):
+                    raise TapRefused("tap_used")
+                return self._act_for_card(connection, terminal, route, action, row, verified, now)
+        except (TokenRefused, TapRefused) as refusal:
+            self._refuse(terminal, row, refusal, now)
+        except PluginFault as fault:
+            self._refuse(terminal, row, TapRefused("plugin_fault", fault.plugin), now, cause=fault)
+
+    def find(self, terminal: Terminal, tap_id: UUID) -> TapStatus:
+        """What became of a tap of this terminal."""
+        with reading(self._engine) as connection:
+            row = store.read_tap(connection, self._municipality, tap_id)
+        if row is None:
+            raise TapRefused("tap_unknown")
+        if row.terminal_id != terminal.id:
+            raise TapRefused("tap_of_another_terminal")
+        expired = row.state == "open" and self._clock() >= row.expires_at
+        return TapStatus(tap_id, "expired" if expired else row.state, row.result)
+
+    def act(
+        self, terminal: Terminal, service: str, action: str, values: Mapping[str, Any], visit_id: UUID | None
+    ) -> TapReply:
+        """An action without a new tap: for the person of a running visit, or of the staff alone."""
+        route, wanted = self._route(terminal, service, action)
+        if wanted.subject not in {"visit", "none"}:
+            raise TapRefused("action_unknown", "this action needs a tap")
+        checked = checked_input(wanted, values)
+        now = self._clock()
+        try:
+            with writing(self._engine) as connection:
+                subject = (
+                    self._visitor(connection, terminal, route, visit_id, now) if wanted.subject == "visit" else None
+                )
+                request = self._request(terminal, route, wanted, checked, subject, now)
+                result = self._plugins.tap(route, request, connection)
+                facts = self._facts(terminal, service, action, result.code) | {"subject": subject}
+                record = append(connection, self._municipality, now, "action.done", facts)
+                return TapReply(None, result_as_json(result), (), record)
+        except PluginFault as fault:
+            facts = self._facts(terminal, service, action, "plugin_fault")
+            with writing(self._engine) as connection:
+                append(connection, self._municipality, now, "action.refused", facts)
+            raise TapRefused("plugin_fault", fault.plugin) from fault
+
+    def end_visit(self, terminal: Terminal, visit_id: UUID) -> None:
+        """The card has left the reader: nothing more can be done for its holder."""
+        with writing(self._engine) as connection:
+            store.end_visit(connection, self._municipality, visit_id, terminal.id)
+
+    def forget_old(self) -> int:
+        """Delete old taps and visits with what they held; for a job that runs every few minutes."""
+        with writing(self._engine) as connection:
+            return store.forget_old(connection, self._municipality, self._clock())
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _route(self, terminal: Terminal, service: str, action: str) -> tuple[Route, Action]:
+        if service not in terminal.services:
+            raise TapRefused("service_not_allowed")
+        route = self._plugins.route(service)
+        if route is None:
+            raise TapRefused("service_unavailable")
+        wanted = route.service.action(action)
+        if wanted is None:
+            raise TapRefused("action_unknown")
+        return route, wanted
+
+    def _open_tap(self, terminal: Terminal, tap_id: UUID, now: datetime) -> store.TapRow:
+        with reading(self._engine) as connection:
+            row = store.read_tap(connection, self._municipality, tap_id)
+        if row is None:
+            raise TapRefused("tap_unknown")
+        if row.terminal_id != terminal.id:
+            raise TapRefused("tap_of_another_terminal")
+        if row.state != "open":
+            raise TapRefused("tap_used")
+        if now >= row.expires_at:
+            raise TapRefused("tap_expired")
+        return row
+
+    def _act_for_card(
+        self,
+        connection: Connection,
+        terminal: Terminal,
+        route: Route,
+        action: Action,
+        row: store.TapRow,
+        verified: VerifiedToken,
+        now: datetime,
+    ) -> TapReply:
+        subject, is_new = self._subject(connection, route, action, verified, now)
+        request = self._request(terminal, route, action, row.input, subject, now, is_new=is_new)
+        result = self._plugins.tap(route, request, connection)
+        reply = result_as_json(result)
+        if result.opens_visit:
+            reply["visit"] = self._open_visit(connection, terminal, route, subject, now)
+        facts = self._facts(terminal, row.service, row.action, result.code) | {
+            "tap": str(row.id),
+            "subject": subject,
+            **_evidence(verified),
+        }
+        record = append(connection, self._municipality, now, "tap.done", facts)
+        store.set_result(connection, self._municipality, row.id, reply)
+        return TapReply(row.id, reply, verified.checks, record)
+
+    def _subject(
+        self, connection: Connection, route: Route, action: Action, verified: VerifiedToken, now: datetime
+    ) -> tuple[str, bool]:
+        if route.policy.residents_only and not self._residence.covers(verified.certificate):
+            raise TapRefused("other_municipality", checks=verified.checks)
+        plugin = route.plugin.context.name
+        known = self._people.find(connection, verified.certificate, plugin)
+        if known is None and action.subject != "enrol":
+            raise TapRefused("not_registered", offers=_enrolling(route), checks=verified.checks)
+        is_new = known is None
+        if known is None:
+            known = self._people.enrol(connection, verified.certificate, now)
+        if known.state != "active" or known.credential_status != "active":
+            raise TapRefused("person_inactive", checks=verified.checks)
+        return self._people.subject_for(connection, known, plugin, now), is_new
+
+    def _request(
+        self,
+        terminal: Terminal,
+        route: Route,
+        action: Action,
+        values: Mapping[str, str],
+        subject: str | None,
+        now: datetime,
+        *,
+        is_new: bool = False,
+    ) -> TapRequest:
+        return TapRequest(
+            municipality=self._municipality,
+            service=route.service.name,
+            action=action.name,
+            service_point=terminal.service_point,
+            subject=subject,
+            input=values,
+            at=now,
+            new_subject=is_new,
+        )
+
+    def _open_visit(
+        self, connection: Connection, terminal: Terminal, route: Route, subject: str, now: datetime
+    ) -> dict[str, str]:
+        plugin = route.plugin.context.name
+        opened = store.open_visit(connection, self._municipality, terminal.id, plugin, subject, now)
+        return {"id": str(opened.id), "expires_at": opened.expires_at.isoformat()}
+
+    def _visitor(
+        self, connection: Connection, terminal: Terminal, route: Route, visit_id: UUID | None, now: datetime
+    ) -> str:
+        visit = visit_id and store.read_visit(connection, self._municipality, visit_id, terminal.id, now)
+        if not visit or visit.plugin != route.plugin.context.name:
+            raise TapRefused("visit_ended")
+        return visit.subject
+
+    def _facts(self, terminal: Terminal, service: str, action: str, code: str) -> dict[str, Any]:
+        return {
+            "terminal": str(terminal.id),
+            "service_point": terminal.service_point,
+            "service": service,
+            "action": action,
+            "code": code,
+        }
+
+    def _refuse(
+        self,
+        terminal: Terminal,
+        row: store.TapRow,
+        refusal: TokenRefused | TapRefused,
+        now: datetime,
+        *,
+        cause: Exception | None = None,
+    ) -> NoReturn:
+        facts = self._facts(terminal, row.service, row.action, refusal.code) | {
+            "tap": str(row.id),
+            "checks": _lines(refusal.checks),
+        }
+        offers = list(refusal.offers) if isinstance(refusal, TapRefused) else []
+        with writing(self._engine) as connection:
+            if store.consume(connection, self._municipality, row.id, "refused"):
+                store.set_result(connection, self._municipality, row.id, {"code": refusal.code, "offers": offers})
+            record = append(connection, self._municipality, now, "tap.refused", facts)
+        refusal.audit = record
+        raise refusal from cause
+
+
+def _enrolling(route: Route) -> tuple[str, ...]:
+    return tuple(action.name for action in route.service.actions if action.subject == "enrol")
+
+
+def _lines(checks: tuple[CheckResult, ...]) -> list[dict[str, Any]]:
+    return [{"check": line.check.value, "passed": line.passed, "detail": line.detail} for line in checks]
+
+
+def _evidence(verified: VerifiedToken) -> dict[str, Any]:
+    """Why the hub accepted (authentication-hub V14): path, policy, and the revocation answer with its age."""
+    answer = verified.revocation
+    return {
+        "algorithm": verified.algorithm,
+        "issuer": verified.certificate.issuer.label,
+        "policy": verified.certificate.policy_oid,
+        "revocation": {
+            "source": answer.source,
+            "mode": answer.mode.value,
+            "this_update": answer.this_update.isoformat(),
+        },
+    }

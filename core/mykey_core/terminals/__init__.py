@@ -1,0 +1,1 @@
+"""Terminals: one-time enrolment codes, device keys, access tokens, and what a terminal may do."""

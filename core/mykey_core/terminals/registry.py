@@ -1,0 +1,228 @@
+"""The terminals of one municipality: enrolment by a one-time code, device keys and access tokens.
+
+Codes and tokens are stored as SHA-256 only. HTTP and OAuth belong to the web layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
+
+from mykey_core.audit.records import append
+from mykey_core.clock import Clock
+from mykey_core.storage.engine import reading, writing
+from mykey_core.storage.tables import access_token, client_assertion, enrolment_code, service_point, terminal
+from mykey_core.terminals.errors import TerminalRefused
+
+CODE_LIFETIME = timedelta(hours=1)
+TOKEN_LIFETIME = timedelta(minutes=5)
+_TOKEN_CACHE_SECONDS = timedelta(seconds=2)  # a revoked terminal is shut out within this time
+_CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # without I, O, 0 and 1, which people confuse
+_CODE_LENGTH = 16  # 80 bits
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """An enrolled terminal: where it stands and which services it may ask for."""
+
+    id: UUID
+    municipality: str
+    service_point: str
+    title: Mapping[str, str]
+    services: frozenset[str]
+    public_key: Mapping[str, str]
+
+
+class TerminalRegistry:
+    """Enrols terminals and answers who is calling."""
+
+    def __init__(self, engine: Engine, municipality: str, clock: Clock) -> None:
+        self._engine = engine
+        self._municipality = municipality
+        self._clock = clock
+        self._cache: dict[bytes, tuple[Terminal, datetime]] = {}
+        self._cache_lock = threading.Lock()
+
+    def define_service_point(self, name: str, title: Mapping[str, str], services: list[str]) -> None:
+        """Make a service point, or change what it offers."""
+        values = {"title": dict(title), "services": services}
+        own = (service_point.c.municipality == self._municipality) & (service_point.c.name == name)
+        with writing(self._engine) as connection:
+            if connection.execute(update(service_point).where(own).values(**values)).rowcount == 0:
+                connection.execute(insert(service_point).values(municipality=self._municipality, name=name, **values))
+
+    def new_code(self, point: str) -> str:
+        """A one-time enrolment code for a service point, valid for an hour; only its hash is stored."""
+        code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+        now = self._clock()
+        with writing(self._engine) as connection:
+            connection.execute(
+                insert(enrolment_code).values(
+                    municipality=self._municipality,
+                    code_hash=_hash(code),
+                    service_point=point,
+                    expires_at=now + CODE_LIFETIME,
+                )
+            )
+            append(connection, self._municipality, now, "terminal.code_made", {"service_point": point})
+        return code
+
+    def enrol(self, code: str, public_key: Mapping[str, str], name: str, version: str) -> Terminal:
+        """Use up `code` and register the device key (JWK, OKP/Ed25519, public part only)."""
+        key = _checked_key(public_key)
+        now = self._clock()
+        terminal_id: UUID = uuid7()
+        with writing(self._engine) as connection:
+            point = self._use_code(connection, code, terminal_id, now)
+            connection.execute(
+                insert(terminal).values(
+                    municipality=self._municipality,
+                    id=terminal_id,
+                    service_point=point,
+                    name=name,
+                    version=version,
+                    public_key=key,
+                    state="active",
+                    enrolled_at=now,
+                )
+            )
+            facts = {"terminal": str(terminal_id), "service_point": point}
+            append(connection, self._municipality, now, "terminal.enrolled", facts)
+        enrolled = self.get(terminal_id)
+        if enrolled is None:
+            raise TerminalRefused("terminal_unauthorized", "revoked while it was being enrolled")
+        return enrolled
+
+    def _use_code(self, connection: Connection, code: str, terminal_id: UUID, now: datetime) -> str:
+        used = connection.execute(
+            update(enrolment_code)
+            .where(
+                enrolment_code.c.municipality == self._municipality,
+                enrolment_code.c.code_hash == _hash(code.strip().upper()),
+                enrolment_code.c.terminal_id.is_(None),
+                enrolment_code.c.expires_at > now,
+            )
+            .values(terminal_id=terminal_id)
+            .returning(enrolment_code.c.service_point)
+        ).scalar()
+        if used is None:
+            raise TerminalRefused("enrolment_code_invalid")
+        return str(used)
+
+    def get(self, terminal_id: UUID) -> Terminal | None:
+        """The active terminal of this id, or None."""
+        with reading(self._engine) as connection:
+            return self._read(connection, terminal_id)
+
+    def _read(self, connection: Connection, terminal_id: UUID) -> Terminal | None:
+        row = connection.execute(
+            select(terminal.c.public_key, service_point.c.name, service_point.c.title, service_point.c.services)
+            .join(
+                service_point,
+                (service_point.c.municipality == terminal.c.municipality)
+                & (service_point.c.name == terminal.c.service_point),
+            )
+            .where(
+                terminal.c.municipality == self._municipality,
+                terminal.c.id == terminal_id,
+                terminal.c.state == "active",
+            )
+        ).first()
+        if row is None:
+            return None
+        return Terminal(terminal_id, self._municipality, row.name, row.title, frozenset(row.services), row.public_key)
+
+    def revoke(self, terminal_id: UUID) -> None:
+        """Shut a lost terminal out: its tokens end at once, in every process within two seconds."""
+        own = (terminal.c.municipality == self._municipality) & (terminal.c.id == terminal_id)
+        with writing(self._engine) as connection:
+            connection.execute(update(terminal).where(own).values(state="revoked"))
+            append(connection, self._municipality, self._clock(), "terminal.revoked", {"terminal": str(terminal_id)})
+        with self._cache_lock:
+            self._cache.clear()
+
+    def remember_assertion(self, jti: str) -> bool:
+        """True the first time this client assertion is seen; forgets those that can no longer be used."""
+        now = self._clock()
+        own = client_assertion.c.municipality == self._municipality
+        try:
+            with writing(self._engine) as connection:
+                connection.execute(delete(client_assertion).where(own, client_assertion.c.expires_at <= now))
+                connection.execute(
+                    insert(client_assertion).values(
+                        municipality=self._municipality, jti_hash=_hash(jti), expires_at=now + TOKEN_LIFETIME
+                    )
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    def save_token(self, token: str, terminal_id: UUID) -> None:
+        """Keep the hash of an access token for its five minutes; forgets those that have ended."""
+        now = self._clock()
+        own = access_token.c.municipality == self._municipality
+        with writing(self._engine) as connection:
+            connection.execute(delete(access_token).where(own, access_token.c.expires_at <= now))
+            connection.execute(
+                insert(access_token).values(
+                    municipality=self._municipality,
+                    token_hash=_hash(token),
+                    terminal_id=terminal_id,
+                    expires_at=now + TOKEN_LIFETIME,
+                )
+            )
+
+    def authenticate(self, token: str) -> Terminal:
+        """The terminal that an access token belongs to; `terminal_unauthorized` otherwise."""
+        token_hash = _hash(token)
+        now = self._clock()
+        cached = self._cache.get(token_hash)
+        if cached is not None and now < cached[1]:
+            return cached[0]
+        found, expires_at = self._look_up(token_hash, now)
+        with self._cache_lock:
+            if len(self._cache) > 10_000:  # noqa: PLR2004 - a bound on memory, far above a town's terminals
+                self._cache.clear()
+            self._cache[token_hash] = (found, min(expires_at, now + _TOKEN_CACHE_SECONDS))
+        return found
+
+    def _look_up(self, token_hash: bytes, now: datetime) -> tuple[Terminal, datetime]:
+        with reading(self._engine) as connection:
+            row = connection.execute(
+                select(access_token.c.terminal_id, access_token.c.expires_at).where(
+                    access_token.c.municipality == self._municipality,
+                    access_token.c.token_hash == token_hash,
+                    access_token.c.expires_at > now,
+                )
+            ).first()
+            found = None if row is None else self._read(connection, row.terminal_id)
+        if row is None or found is None:
+            raise TerminalRefused("terminal_unauthorized")
+        return found, row.expires_at
+
+
+def _checked_key(public_key: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        key = OKPKey.import_key(dict(public_key))
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise TerminalRefused("public_key_invalid", "the device key is a public Ed25519 JWK") from error
+    if key.curve_name != "Ed25519" or key.is_private:
+        raise TerminalRefused("public_key_invalid", "the device key is a public Ed25519 JWK")
+    public = key.as_dict(private=False)
+    return {name: str(public[name]) for name in ("kty", "crv", "x")}

@@ -1,4 +1,4 @@
-"""The applications of the emulated card, a module each: which file, PIN, key and command each of them has.
+"""The applications of the emulated card, a module each: files, access rules, and commands of their own.
 
-The bytes of their files come from `mykey_cardap.emulator.contents`; how commands work is in `commands/`.
+What the files contain is made elsewhere (`jpki/`, `contents/`).
 """

@@ -1,0 +1,103 @@
+"""PIN values and try counters of one card in a file, so that they outlive power-off and the program.
+
+The file is JSON and always whole: a new one is written beside it, flushed to the disk and renamed over it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Final
+
+from mykey_cardap.emulator.files import Pin
+
+FORMAT: Final = "mykey-card-state-1"
+
+
+class CardStateError(Exception):
+    """A state file that cannot be used: damaged, or of another card. The message says what to do."""
+
+
+class CardState:
+    """The PINs of a card, kept in `path`, or in memory only when it is None.
+
+    `pins` has a stable key for each. An existing file is loaded, and every later change is stored before
+    the card answers. `CardStateError` when the file is not one of this card.
+    """
+
+    def __init__(self, card: str, pins: Mapping[str, Pin], path: Path | None) -> None:
+        self.card = card
+        self.path = path
+        self._pins = pins
+        if path is None:
+            return
+        if path.exists():
+            self._load(path)
+        else:
+            self.save()
+        for pin in pins.values():
+            pin.changed = self.save
+
+    def save(self) -> None:
+        """Write the file (nothing happens without one)."""
+        if self.path is None:
+            return
+        pins = {key: _pin_to_json(pin) for key, pin in self._pins.items()}
+        document = {"format": FORMAT, "card": self.card, "pins": pins}
+        write_atomically(self.path, json.dumps(document, indent=1).encode())
+
+    def _load(self, path: Path) -> None:
+        advice = f"remove {path} to start with a fresh card"
+        try:
+            document = json.loads(path.read_bytes())
+            if document["format"] != FORMAT or document["card"] != self.card:
+                raise CardStateError(f"the state file belongs to another card or version; {advice}")
+            for key, pin in self._pins.items():
+                _pin_from_json(pin, document["pins"][key])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CardStateError(f"the state file is damaged; {advice}") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by a file of `content`: after a crash either the old or the new one is there, whole."""
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
+        temporary = Path(stream.name)
+        try:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    _flush_directory(path.parent)
+
+
+def _flush_directory(directory: Path) -> None:
+    """Make a rename durable; systems on which directories cannot be opened do it by themselves."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:  # pragma: no cover - Windows
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _pin_to_json(pin: Pin) -> dict[str, Any]:
+    value = None if pin.value is None else pin.value.decode("latin-1")
+    return {"value": value, "remaining": pin.remaining}
+
+
+def _pin_from_json(pin: Pin, fields: Mapping[str, Any]) -> None:
+    value, remaining = fields["value"], fields["remaining"]
+    if not isinstance(value, str | None) or not isinstance(remaining, int):
+        raise TypeError
+    if not 0 <= remaining <= pin.tries:
+        raise ValueError(remaining)
+    pin.value = None if value is None else value.encode("latin-1")
+    pin.remaining = remaining

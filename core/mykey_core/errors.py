@@ -47,7 +47,7 @@ class ConfigurationError(MykeyError):
         self.setting = setting
 
 
-class StorageUnavailable(MykeyError):  # noqa: N818 - names a state of the database that callers wait out
+class StorageUnavailable(MykeyError):
     """The database cannot take the write now; nothing was written. `retry_after` is in seconds."""
 
     def __init__(self, reason: str, *, retry_after: int = 1) -> None:

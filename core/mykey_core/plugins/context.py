@@ -19,7 +19,7 @@ from mykey_core.plugins.manifest import Manifest
 from mykey_core.translations import Text
 
 
-class CapabilityDenied(PluginError):  # noqa: N818 - what it is to the plugin
+class CapabilityDenied(PluginError):
     """The plugin used a capability that the municipality has not granted, or a table that is not its own."""
 
     def __init__(self, plugin: str, capability: str, message: str) -> None:

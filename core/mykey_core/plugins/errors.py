@@ -27,7 +27,7 @@ class PluginConfigError(PluginError):
     """`plugins.toml` names a plugin, a grant or a setting that does not exist."""
 
 
-class PluginFault(PluginError):  # noqa: N818 - a fault of the plugin, as the contract calls it
+class PluginFault(PluginError):
     """A hook of the plugin raised. The original exception is the cause; its text is not shown to people."""
 
     def __init__(self, plugin: str, hook: str) -> None:

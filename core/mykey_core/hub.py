@@ -1,0 +1,95 @@
+"""Putting the core together from its settings: the one object that the web layer and the commands work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from sqlalchemy import Engine, insert, select
+
+from mykey_core.audit.records import append
+from mykey_core.authentication.verifier import LoginPolicy, TokenVerifier
+from mykey_core.clock import Clock, system_clock
+from mykey_core.identity.keys import load_keys
+from mykey_core.identity.people import People
+from mykey_core.plugins.config import read_plugins_file
+from mykey_core.plugins.errors import PluginError
+from mykey_core.plugins.loader import ENTRY_POINT_GROUP
+from mykey_core.plugins.manifest import read_manifest
+from mykey_core.plugins.runtime import PluginRuntime
+from mykey_core.settings import HubSettings
+from mykey_core.storage import migrate
+from mykey_core.storage.engine import open_engine, writing
+from mykey_core.storage.tables import municipality
+from mykey_core.taps.residence import Residence
+from mykey_core.taps.service import TapService
+from mykey_core.terminals.registry import TerminalRegistry
+from mykey_core.trust.revocation import CrlFileSource
+from mykey_core.trust.store import TrustStore
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The core of one municipality's hub, ready for use."""
+
+    settings: HubSettings
+    clock: Clock
+    engine: Engine
+    plugins: PluginRuntime
+    terminals: TerminalRegistry
+    taps: TapService
+
+
+def upgrade_database(settings: HubSettings) -> list[str]:
+    """Bring the core's and every installed plugin's tables up to date; returns the plugins that could not be.
+
+    The municipality's own row is made when it is missing.
+    """
+    engine = open_engine(settings.database_url)
+    migrate.upgrade(engine)
+    failed = [point.name for point in entry_points(group=ENTRY_POINT_GROUP) if not _upgrade_plugin(engine, point)]
+    now = system_clock()
+    own = municipality.c.code == settings.municipality
+    with writing(engine) as connection:
+        if connection.execute(select(municipality.c.code).where(own)).first() is None:
+            connection.execute(insert(municipality).values(code=settings.municipality, created_at=now))
+            append(connection, settings.municipality, now, "municipality.created", {})
+    engine.dispose()
+    return failed
+
+
+def _upgrade_plugin(engine: Engine, point: object) -> bool:
+    name, value = str(getattr(point, "name", "")), str(getattr(point, "value", ""))
+    try:
+        manifest = read_manifest(value, name)
+        if "database" in manifest.requests.capabilities:
+            migrate.upgrade(engine, manifest.package, migrate.version_table_of(manifest.name))
+    except PluginError:
+        return False
+    return True
+
+
+def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
+    """Open everything that `settings` name; `ConfigurationError` when something is missing or unsafe."""
+    engine = open_engine(settings.database_url)
+    plugins_file = read_plugins_file(settings.plugins_file)
+    plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=engine)
+    store = TrustStore.from_pem(settings.trust.authentication_ca, allow_emulated=settings.synthetic)
+    verifier = TokenVerifier(
+        trust=store,
+        revocation=CrlFileSource(settings.trust.crl_folder, store=store),
+        origin=settings.origin,
+        policy=LoginPolicy(),
+    )
+    taps = TapService(
+        engine=engine,
+        municipality=settings.municipality,
+        clock=clock,
+        verifier=verifier,
+        people=People(settings.municipality, load_keys(settings.keys_file)),
+        plugins=plugins,
+        residence=Residence(list(settings.resident_distribution_points)),
+        origin=settings.origin,
+    )
+    terminals = TerminalRegistry(engine, settings.municipality, clock)
+    return Hub(settings, clock, engine, plugins, terminals, taps)

@@ -1,0 +1,104 @@
+"""The hub's settings: one TOML file, validated at start, with unsafe combinations refused.
+
+Relative paths are relative to the file. `MYKEY_DATABASE_URL` overrides the database, because it may hold a password.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mykey_core.authentication.origin import check_origin
+from mykey_core.errors import ConfigurationError
+from mykey_core.tenancy.codes import is_municipality_code
+
+
+class TrustSettings(BaseModel):
+    """Pinned CA certificates (PEM files) and the folder of signed CRL files (DER)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    authentication_ca: tuple[Path, ...] = Field(min_length=1)
+    crl_folder: Path
+
+
+class HubSettings(BaseModel):
+    """Everything that a hub process is told.
+
+    `environment` is `demo` or `test` for synthetic cards; only these accept the anchors of the emulated JPKI, a
+    loopback origin without https, and `show_evidence` (checks and audit record in every reply).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    environment: Literal["production", "demo", "test"] = "production"
+    municipality: str
+    municipality_title: dict[Literal["ja", "en", "ja-Hira"], str]
+    origin: str
+    database_url: str = "sqlite:///hub.sqlite3"
+    keys_file: Path = Path("keys.json")
+    plugins_file: Path = Path("plugins.toml")
+    resident_distribution_points: tuple[str, ...] = ()
+    show_evidence: bool = False
+    trust: TrustSettings
+
+    @field_validator("municipality")
+    @classmethod
+    def _has_check_digit(cls, value: str) -> str:
+        if not is_municipality_code(value):
+            raise ValueError("it is the six-digit code with its check digit, such as 132217")
+        return value
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if self.environment == "production" and self.show_evidence:
+            raise ValueError("show_evidence is for the demo and tests only")
+        return self
+
+    @property
+    def synthetic(self) -> bool:
+        """True where only synthetic cards are used."""
+        return self.environment != "production"
+
+
+def load_settings(path: Path) -> HubSettings:
+    """Read, complete and check the settings; `ConfigurationError` names the member and what to do."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError("config", "the file does not exist: make one with `mykey hub init`") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError("config", f"it is no valid TOML: {error}") from error
+    try:
+        settings = HubSettings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "config"
+        raise ConfigurationError(place, first["msg"]) from error
+    check_origin(settings.origin, loopback_allowed=settings.synthetic)
+    return _absolute(settings, path.resolve().parent)
+
+
+def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
+    trust = settings.trust.model_copy(
+        update={
+            "authentication_ca": tuple(folder / path for path in settings.trust.authentication_ca),
+            "crl_folder": folder / settings.trust.crl_folder,
+        }
+    )
+    url = os.environ.get("MYKEY_DATABASE_URL") or settings.database_url
+    relative = "sqlite:///"
+    if url.startswith(relative) and not url.startswith("sqlite:////"):
+        url = relative + str(folder / url.removeprefix(relative))
+    return settings.model_copy(
+        update={
+            "trust": trust,
+            "database_url": url,
+            "keys_file": folder / settings.keys_file,
+            "plugins_file": folder / settings.plugins_file,
+        }
+    )

@@ -1,0 +1,94 @@
+"""Problem details (RFC 9457) with a machine code, and which HTTP status a refusal gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request
+from mykey_core.errors import Refusal, StorageUnavailable
+from mykey_core.translations import load_catalogue, negotiate
+from werkzeug.exceptions import HTTPException
+
+_STATUS = {
+    "tap_unknown": 404,
+    "service_unavailable": 503,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "request_malformed": 400,
+    "input_invalid": 422,
+    "action_unknown": 422,
+    "public_key_invalid": 422,
+    "enrolment_code_invalid": 403,
+    "tap_used": 409,
+    "tap_expired": 410,
+    "visit_ended": 410,
+    "terminal_unauthorized": 401,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "plugin_fault": 502,
+    "storage_unavailable": 503,
+    "internal_error": 500,
+}
+_HTTP_CODES = {
+    400: "request_malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    422: "request_malformed",
+}
+_DEFAULT_STATUS = 403
+
+
+def request_language() -> str:
+    """The language of the reply, from Accept-Language."""
+    return negotiate(tag for tag, _ in request.accept_languages)
+
+
+def problem_body(code: str, language: str, extensions: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The members of a problem document for `code` in `language`."""
+    catalogue = load_catalogue("mykey_web", "hub")
+    key = f"refusal.{code}"
+    return {
+        "type": f"urn:mykey:problem:{code}",
+        "title": catalogue.get(f"{key}.title", language),
+        "status": _STATUS.get(code, _DEFAULT_STATUS),
+        "detail": catalogue.get(f"{key}.text", language),
+        "what_to_do": catalogue.get(f"{key}.what_to_do", language),
+        "code": code,
+        **(extensions or {}),
+    }
+
+
+def problem_response(
+    code: str, extensions: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A complete response in the language of the request."""
+    language = request_language()
+    body = problem_body(code, language, extensions)
+    response = Response(
+        json.dumps(body, ensure_ascii=False), status=body["status"], mimetype="application/problem+json"
+    )
+    response.headers["Content-Language"] = language
+    response.headers.update(headers or {})
+    return response
+
+
+def from_http_exception(error: HTTPException) -> Response:
+    """What werkzeug refuses (unknown path, wrong method, too large) as a problem document."""
+    if error.code is None or error.code < 400:  # noqa: PLR2004 - a redirect is no problem
+        return Response(error.get_body(), error.code, error.get_headers())
+    return problem_response(_HTTP_CODES.get(error.code, "request_malformed"))
+
+
+def from_refusal(error: Refusal, extensions: Mapping[str, Any] | None = None) -> Response:
+    """A refusal of the core as a problem document."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.code == "terminal_unauthorized" else None
+    return problem_response(error.code, extensions, headers)
+
+
+def from_storage(error: StorageUnavailable) -> Response:
+    """The database cannot write now: nothing was done, try again."""
+    return problem_response("storage_unavailable", headers={"Retry-After": str(error.retry_after)})

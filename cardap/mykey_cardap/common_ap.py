@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mykey_cardap.apdu import SHORT_MAX_DATA, SHORT_MAX_RESPONSE, CommandApdu, Ins
+from mykey_cardap.card_data import parse_date
 from mykey_cardap.errors import BadCardDataError, PinName
 from mykey_cardap.session import ApplicationSession, PinRule, PinVerification
 from mykey_cardap.tlv import TlvError, parse_simple
+
+if TYPE_CHECKING:
+    from datetime import date
 
 COMMON_AID = bytes.fromhex("D3921000310001010100")
 RESIDENT_REGISTER_AID = bytes.fromhex("D3921000310001010401")
@@ -55,15 +58,7 @@ class CardRecord:
         if not match:
             raise BadCardDataError("the common record must have 28 digits")
         serial, municipality, expiry = match.groups()
-        return cls(serial, municipality, parse_date(expiry))
-
-
-def parse_date(text: str) -> date:
-    """Read YYYYMMDD (Gregorian); `BadCardDataError` when there is no such day."""
-    try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
-    except ValueError as error:
-        raise BadCardDataError("there is no such day in the calendar") from error
+        return cls(serial, municipality, parse_date(expiry.encode()))
 
 
 class _MunicipalSession(ApplicationSession):

@@ -24,6 +24,7 @@
     ├── LastAttemptError           refused by us: only one try is left
     ├── PinFormatError             refused by us before the card saw it
     ├── BadCardDataError           what the card returned is not what its format says
+    ├── IssuerSignatureError       data on the card is not signed by the issuer's key
     └── WrongCardError             another card than the one the operation began with
 
 No error carries a PIN, a name, a number, or the data field of an APDU.
@@ -164,6 +165,10 @@ class PinFormatError(CardError):
 
 class BadCardDataError(CardError):
     """The card returned data that its format does not allow."""
+
+
+class IssuerSignatureError(CardError):
+    """What the card says is not signed by the key that should have signed it: do not believe it."""
 
 
 class WrongCardError(CardError):

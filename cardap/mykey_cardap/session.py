@@ -158,6 +158,11 @@ class ApplicationSession:
             raise BadCardDataError(f"file {fid:04X} answered {len(data)} bytes where {length} were asked")
         return data
 
+    def _sign_with_own_key(self, payload: bytes) -> bytes:
+        """SIGN with the key that belongs to the application itself (text and face): P2 = 00, no credential."""
+        header = (0x80, Ins.PERFORM_SECURITY_OPERATION, 0x00, 0x00)
+        return self._send("sign with the card's key", CommandApdu(*header, payload, SHORT_MAX_RESPONSE))
+
     # -- PINs ---------------------------------------------------------------------------------------------
 
     def pin_status(self, pin: PinName) -> PinStatus:

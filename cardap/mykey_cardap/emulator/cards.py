@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Final, TypeAlias
 
 from mykey_cardap.emulator import personas
 from mykey_cardap.emulator.application import Application, Options
 from mykey_cardap.emulator.aps import jpki as jpki_ap
+from mykey_cardap.emulator.aps import next_generation
+from mykey_cardap.emulator.aps.common import common_application
+from mykey_cardap.emulator.aps.face import face_application
+from mykey_cardap.emulator.aps.issuer_domain import contact_atr_object, issuer_domain_application
+from mykey_cardap.emulator.aps.juki import juki_application
+from mykey_cardap.emulator.aps.text import text_application
 from mykey_cardap.emulator.card import Behaviour, VirtualCard, by_aid
 from mykey_cardap.emulator.epoch import today_in_japan
+from mykey_cardap.emulator.files import Pin
 from mykey_cardap.emulator.jpki import EmulatedJpki
 from mykey_cardap.emulator.personas import CardType, Persona
 from mykey_cardap.emulator.state import CardState
-
-ApplicationBuilder: TypeAlias = Callable[[Persona, EmulatedJpki, Options], Application]
-"""Makes one application of a persona's card."""
-
-_PLASTIC: Final[tuple[ApplicationBuilder, ...]] = (jpki_ap.application,)
-_PHONE: Final[tuple[ApplicationBuilder, ...]] = (jpki_ap.application,)
-
-_CARDS: Final = {
-    CardType.MY_NUMBER: _PLASTIC,
-    CardType.JUKI: _PHONE,
-    CardType.ANDROID: _PHONE,
-    CardType.IOS: _PHONE,
-    CardType.NEXT_GENERATION: _PLASTIC,
-}
 
 
 def make_card(
@@ -46,9 +38,41 @@ def make_card(
     Raises `personas.UnknownPersonaError` and `state.CardStateError`.
     """
     today = today or today_in_japan()
+    behaviour = behaviour or Behaviour()
     persona = personas.load(persona_name, today)
-    jpki = EmulatedJpki(today)
-    applications = [build(persona, jpki, options or Options()) for build in _CARDS[persona.card]]
-    pins = {f"{ap.name}/{pin.name}": pin for ap in applications for pin in ap.pins()}
-    CardState(persona_name, pins, state)
-    return VirtualCard(by_aid(applications), behaviour=behaviour or Behaviour())
+    applications = list(_applications(persona, EmulatedJpki(today), options or Options(), behaviour.atr))
+    _apply_remaining(persona, applications)
+    CardState(persona_name, _pins_by_key(applications), state)
+    domain = next((found for found in applications if found.name == "issuer-domain"), None)
+    return VirtualCard(by_aid(applications), issuer_domain=domain, behaviour=behaviour)
+
+
+def _applications(persona: Persona, jpki: EmulatedJpki, options: Options, atr: bytes) -> Iterator[Application]:
+    if persona.card is CardType.NEXT_GENERATION:
+        yield next_generation.authentication_application(persona, jpki, options)
+        yield next_generation.face_application(persona, jpki, options)
+        return
+    yield jpki_ap.application(persona, jpki, options)
+    if persona.card is CardType.MY_NUMBER:
+        yield from _resident_applications(persona, options, atr)
+
+
+def _resident_applications(persona: Persona, options: Options, atr: bytes) -> Iterator[Application]:
+    """What only the plastic card has; its three four-digit PINs usually get one value at the office (§7)."""
+    holder, contact_atr = persona.holder, contact_atr_object(atr)
+    pin = persona.text_pin.encode() if persona.uses_pins else None
+    yield text_application(holder, pin=pin, options=options, data_objects=contact_atr)
+    yield face_application(holder, options=options, data_objects=contact_atr)
+    yield common_application(holder, pin=pin, options=options, data_objects=contact_atr)
+    yield juki_application(holder, pin=pin, options=options, data_objects=contact_atr)
+    yield issuer_domain_application(holder, contact_atr=atr)
+
+
+def _apply_remaining(persona: Persona, applications: Iterable[Application]) -> None:
+    for application in applications:
+        for pin in application.pins():
+            pin.remaining = persona.remaining.get(pin.name, pin.remaining)
+
+
+def _pins_by_key(applications: Iterable[Application]) -> dict[str, Pin]:
+    return {f"{found.name}/{pin.name}": pin for found in applications for pin in found.pins()}

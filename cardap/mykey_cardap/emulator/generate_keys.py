@@ -1,7 +1,8 @@
 """Make the keys that the key file lacks: `python -m mykey_cardap.emulator.generate_keys`.
 
 Keys that are there stay as they are, because certificates and recorded signatures depend on them. A new
-persona needs one run of this; so does a new purpose in `_purposes`.
+persona needs one run of this; so does a new purpose in `_purposes`. The keys of the other applications are
+the business of `contents/keys.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ _HEADER: Final = (
     "# rsa: base64 of the primes p and q (e = 65537); p384: base64 of the private scalar.\n"
 )
 _KINDS: Final = ("authentication", "signature")
-_CARD_PURPOSES: Final = ("text", "text-session", "face", "common")
 
 
 def _purposes() -> Iterator[tuple[str, str]]:
@@ -35,11 +35,9 @@ def _purposes() -> Iterator[tuple[str, str]]:
         yield f"ca/{kind}/4", "p384"
         yield from ((f"ca/{kind}/{false}", "rsa") for false in ("forged", "unknown"))
         yield f"ocsp/{kind}", "rsa"
-    yield from ((f"issuer/{purpose}", "rsa") for purpose in ("root", "text", "face", "spare"))
     for persona, fields in tomllib.loads((_DATA / "personas.toml").read_text("utf-8"))["personas"].items():
         next_generation = fields.get("card") == "next-generation"
         yield from ((f"persona/{persona}/{kind}", "p384" if next_generation else "rsa") for kind in _KINDS)
-        yield from ((f"persona/{persona}/{purpose}", "rsa") for purpose in _CARD_PURPOSES)
     yield from ((f"spare/rsa/{number}", "rsa") for number in range(1, _SPARE + 1))
     yield from ((f"spare/p384/{number}", "p384") for number in range(1, 5))
 

@@ -44,7 +44,7 @@ _LABELS: Final = {
     CardType.JUKI: "JPKIAPICCTOKEN",
     CardType.ANDROID: "JPKIAPGPSETOKEN",
     CardType.IOS: "JPKIAPIOSTOKEN",
-    CardType.NEXT_GENERATION: "JPKIEMUP384TOKEN",  # invented, as the whole card
+    CardType.NEXT_GENERATION: "MYKEYEMUP384TOKEN",  # invented, as the whole card
 }
 
 
@@ -80,24 +80,22 @@ def files(persona: Persona, jpki: EmulatedJpki) -> list[ElementaryFile]:
 
 def authentication_pin(persona: Persona) -> Pin:
     """The four-digit PIN; blocked from the start on a card that uses no PIN."""
-    remaining = persona.remaining.get("authentication", AUTHENTICATION_TRIES)
     return Pin(
         name="authentication",
         value=persona.auth_pin.encode() if persona.uses_pins else None,
         tries=AUTHENTICATION_TRIES,
-        remaining=remaining if persona.uses_pins else 0,
+        remaining=AUTHENTICATION_TRIES if persona.uses_pins else 0,
     )
 
 
 def signature_pin(persona: Persona) -> Pin:
     """The signature password; blocked from the start where there is no signature certificate."""
     usable = persona.has_signature_certificate
-    remaining = persona.remaining.get("signature", SIGNATURE_TRIES)
     return Pin(
         name="signature",
         value=persona.sign_pin.encode() if usable else None,
         tries=SIGNATURE_TRIES,
-        remaining=remaining if usable else 0,
+        remaining=SIGNATURE_TRIES if usable else 0,
         policy=SIGNATURE_PASSWORD,
     )
 

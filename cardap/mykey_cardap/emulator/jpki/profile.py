@@ -59,6 +59,8 @@ _ERA_DIGITS: Final = (
 # One written character: a base character with the variation selector that may follow it.
 _CHARACTER: Final = re.compile("(.)([\ufe00-\ufe0f\U000e0100-\U000e01ef]?)", re.DOTALL)
 _UNKNOWN_CHARACTER: Final = "〓"  # the "geta" mark, when no substitute is listed
+# Characters of JIS X 0208 that Japanese systems write with another code point than the codec's.
+_TWINS: Final = frozenset("－～∥￠￡￢")
 MAX_ADDRESS: Final = 200
 
 
@@ -156,6 +158,8 @@ def _certificate_character(base: str, selector: str, substitutes: Mapping[str, s
 
 
 def _encodable(character: str) -> bool:
+    if character in _TWINS:
+        return True
     try:
         character.encode("euc_jp")
     except UnicodeEncodeError:

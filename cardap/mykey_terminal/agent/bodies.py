@@ -1,0 +1,102 @@
+"""The bodies of requests to the agent: strict JSON, checked against a model, with no input in any error.
+
+Bodies hold PINs, so an error says where the mistake is and never what stood there.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+
+from mykey_terminal.errors import AgentError
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Value = Annotated[str, StringConstraints(max_length=2000)] | bool | int | None
+Values = Annotated[dict[Name, Value], Field(max_length=32)]
+_INTEGER_DIGITS = 18
+_M = TypeVar("_M", bound=BaseModel)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class PairBody(_Body):
+    """POST /pair."""
+
+    code: SecretStr = Field(min_length=1, max_length=64)
+
+
+class InsertBody(_Body):
+    """PUT /tray/inserted; null takes the card out."""
+
+    card: Name | None
+
+
+class ActionBody(_Body):
+    """POST /actions."""
+
+    service: Name
+    action: Name
+    input: Values = Field(default_factory=dict)
+    visit_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+
+class TapBody(_Body):
+    """POST /taps. `pin` is kept out of `repr`."""
+
+    service: Name
+    action: Name = "open"
+    input: Values = Field(default_factory=dict)
+    pin: SecretStr = Field(max_length=64)
+    allow_last_attempt: bool = False
+
+    def pin_bytes(self) -> bytearray:
+        """The PIN in a buffer that its user overwrites.
+
+        The text of the request stays in memory until it is collected: a JSON parser leaves no other choice.
+        """
+        return bytearray(self.pin.get_secret_value().encode())
+
+
+def parse(model: type[_M], raw: bytes) -> _M:
+    """Read a body. Raises `AgentError` `agent_bad_request` (400) with the `member` that is wrong."""
+    try:
+        return model.model_validate(_strict_json(raw))
+    except ValidationError as error:
+        where = error.errors(include_input=False, include_url=False, include_context=False)[0]["loc"]
+        # Only names of our own members are repeated; a name that the sender made up may hold anything.
+        known = [str(part) for part in where[:1] if part in model.model_fields]
+        raise AgentError("agent_bad_request", 400, member=".".join(known)) from None
+
+
+def _strict_json(raw: bytes) -> Any:
+    try:
+        return json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_once,
+            parse_constant=_refuse,
+            parse_float=_refuse,
+            parse_int=_integer,
+        )
+    except (ValueError, RecursionError):
+        raise AgentError("agent_bad_request", 400, member="") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _integer(text: str) -> int:
+    if len(text) > _INTEGER_DIGITS:
+        raise ValueError("a number is too long")
+    return int(text)

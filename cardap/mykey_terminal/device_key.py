@@ -1,0 +1,102 @@
+"""The device key of a terminal (Ed25519) and the assertions that it signs (RFC 7523, `private_key_jwt`).
+
+The key never leaves its file and this process. Getting access tokens with the assertions is in `hub_auth`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+from joserfc.jws import JWSRegistry
+
+from mykey_terminal.errors import StateError
+from mykey_terminal.files import read_private, write_private
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from joserfc._rfc7515.model import JWSAlgModel  # joserfc exports the type nowhere else
+
+ALGORITHM = "EdDSA"
+ASSERTION_LIFETIME = 60
+"""Seconds; the hub accepts no assertion that lives longer."""
+
+
+class _EdDsaOnly(JWSRegistry):
+    """Knows one algorithm, and skips joserfc's hint that RFC 9864 renames it: the hub's API says EdDSA."""
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        """The algorithm of that name; any other than EdDSA is a mistake of this module."""
+        if name != ALGORITHM:
+            raise ValueError(name)
+        return self.algorithms[name]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """An Ed25519 key pair. `repr` shows the thumbprint only."""
+
+    _private: OKPKey
+
+    def __repr__(self) -> str:
+        return f"<DeviceKey {self.thumbprint}>"
+
+    @classmethod
+    def generate(cls) -> DeviceKey:
+        """Make a new key from the operating system's randomness."""
+        return cls(OKPKey.import_key(Ed25519PrivateKey.generate()))
+
+    @classmethod
+    def load(cls, path: Path) -> DeviceKey:
+        """Read a key file (PKCS #8, PEM). Raises `StateError` when it is unsafe, damaged or of another kind."""
+        pem = read_private(path)
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError) as error:
+            raise StateError("is no private key in PEM form", path=path) from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise StateError("is no Ed25519 key", path=path)
+        return cls(OKPKey.import_key(key))
+
+    def save(self, path: Path) -> None:
+        """Write the key file with mode 0600, whole or not at all."""
+        private = self._private.private_key
+        if not isinstance(private, Ed25519PrivateKey):
+            raise TypeError("a device key is an Ed25519 private key")
+        write_private(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    @property
+    def thumbprint(self) -> str:
+        """The JWK thumbprint (RFC 7638, SHA-256, base64url); it is the key's `kid`."""
+        return self._private.thumbprint()
+
+    @property
+    def public_jwk(self) -> dict[str, Any]:
+        """The public half as a JWK (RFC 8037): kty, crv, x."""
+        return dict(self._private.as_dict(private=False))
+
+    def assertion(self, *, subject: str, audience: str, now: datetime) -> str:
+        """Sign a client assertion for the token endpoint (RFC 7523 §3): valid 60 seconds, used once."""
+        issued = int(now.timestamp())
+        claims = {
+            "iss": subject,
+            "sub": subject,
+            "aud": audience,
+            "jti": secrets.token_urlsafe(16),
+            "iat": issued,
+            "exp": issued + ASSERTION_LIFETIME,
+        }
+        header = {"alg": ALGORITHM, "kid": self.thumbprint}
+        return jwt.encode(header, claims, self._private, registry=_EdDsaOnly(algorithms=[ALGORITHM]))

@@ -1,0 +1,142 @@
+"""Becoming a terminal: a device key, one request with the one-time code, and what the hub said in return.
+
+The state directory then holds `device-key.pem` (secret) and `terminal.json` (no secret).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+
+from mykey_terminal.device_key import DeviceKey
+from mykey_terminal.errors import AlreadyEnrolledError, HubAnswerError, NotEnrolledError, StateError
+from mykey_terminal.files import check_private, make_private_directory, write_private
+from mykey_terminal.hub_address import hub_origin, same_origin
+from mykey_terminal.hub_http import API, HubHttp
+from mykey_terminal.version import VERSION
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import httpx
+
+    from mykey_terminal.clock import Clock
+
+_KEY_FILE = "device-key.pem"
+_TERMINAL_FILE = "terminal.json"
+
+
+class Enrolment(BaseModel):
+    """What the hub and the terminal agreed on. `hub_origin` is the only origin a card may sign for."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    hub_origin: str
+    terminal_id: str
+    municipality: JsonValue
+    service_point: dict[str, JsonValue]
+    services: list[str]
+    token_endpoint: str
+    audience: str
+    name: str
+    enrolled_at: AwareDatetime
+
+
+@dataclass(frozen=True, slots=True)
+class StateDirectory:
+    """The folder of one terminal (mode 0700)."""
+
+    path: Path
+
+    @property
+    def cards(self) -> Path:
+        """Where the virtual reader keeps its cards, so that counters of tries survive."""
+        return self.path / "cards"
+
+    @property
+    def pending(self) -> Path:
+        """Where taps are noted whose outcome is not known yet."""
+        return self.path / "pending"
+
+    def load(self) -> tuple[Enrolment, DeviceKey]:
+        """Read the terminal. Raises `NotEnrolledError` when there is none, `StateError` when it is damaged."""
+        terminal = self.path / _TERMINAL_FILE
+        if not terminal.exists():
+            raise NotEnrolledError("no terminal is enrolled here (`mykey terminal enrol`)", path=self.path)
+        check_private(self.path)
+        try:
+            enrolment = Enrolment.model_validate_json(terminal.read_bytes())
+        except ValidationError:
+            raise StateError("is damaged; restore it or enrol again", path=terminal) from None
+        except OSError as error:
+            raise StateError(f"cannot be read ({error.strerror})", path=terminal) from error
+        return enrolment, DeviceKey.load(self.path / _KEY_FILE)
+
+    def save(self, enrolment: Enrolment) -> None:
+        """Write `terminal.json`, whole or not at all."""
+        text = json.dumps(enrolment.model_dump(mode="json"), ensure_ascii=False, indent=2) + "\n"
+        write_private(self.path / _TERMINAL_FILE, text.encode())
+
+    def key_to_enrol(self) -> DeviceKey:
+        """The key of an enrolment that was begun here, or a new one.
+
+        The key is on disk before the hub hears of it: when the hub's answer is lost, the same code can be
+        sent again with the same key.
+        """
+        make_private_directory(self.path)
+        if (self.path / _TERMINAL_FILE).exists():
+            raise AlreadyEnrolledError("a terminal is enrolled here already", path=self.path)
+        file = self.path / _KEY_FILE
+        if file.exists():
+            return DeviceKey.load(file)
+        key = DeviceKey.generate()
+        key.save(file)
+        return key
+
+
+def enrol(
+    address: str,
+    code: str,
+    state: StateDirectory,
+    *,
+    name: str,
+    clock: Clock,
+    transport: httpx.BaseTransport | None = None,
+    language: str | None = None,
+) -> Enrolment:
+    """Enrol with a one-time code and store the terminal in `state`.
+
+    Raises `HubAddressError`, `StateError`, and `HubError` (`HubProblemError` for a wrong or used code).
+    """
+    origin = hub_origin(address)
+    key = state.key_to_enrol()
+    request = {"code": code, "public_key": key.public_jwk, "name": name, "version": VERSION}
+    with HubHttp(origin, transport=transport) as http:
+        answer = http.post(f"{API}/terminals/enrolments", request, language=language)
+    enrolment = _from_answer(answer, origin=origin, name=name, now=clock())
+    state.save(enrolment)
+    return enrolment
+
+
+def _from_answer(answer: dict[str, Any], *, origin: str, name: str, now: datetime) -> Enrolment:
+    try:
+        enrolment = Enrolment.model_validate(
+            {
+                **answer,
+                "hub_origin": origin,
+                "name": name,
+                "enrolled_at": now,
+                "token_endpoint": urljoin(f"{origin}/", str(answer.get("token_endpoint"))),
+            }
+        )
+    except ValidationError:
+        raise HubAnswerError("the hub's answer to the enrolment is incomplete") from None
+    if not same_origin(enrolment.token_endpoint, origin):
+        # An assertion sent elsewhere would still be bound to its audience; a hub that asks for it is wrong.
+        raise HubAnswerError("the hub names a token endpoint that is not its own")
+    return enrolment

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from mykey_core.authentication.reasons import TokenReason, check_of
 from mykey_core.errors import Refusal
 from mykey_core.trust.types import Check, CheckResult
 
 
-class TokenRefused(Refusal):  # noqa: N818 - the verdict's name in the references
+class TokenRefused(Refusal):
     """A token that must not be accepted.
 
     `check` is where it failed; `checks` lists what had passed before, then the failed one.
@@ -16,3 +17,8 @@ class TokenRefused(Refusal):  # noqa: N818 - the verdict's name in the reference
         super().__init__(code, detail)
         self.check = check
         self.checks = checks
+
+
+def refuse(reason: TokenReason, detail: str = "") -> TokenRefused:
+    """The refusal for `reason`, under the check to which that reason belongs."""
+    return TokenRefused(reason, check_of(reason), detail)

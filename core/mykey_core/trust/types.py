@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from cryptography import x509
+
 from mykey_cardap.kinds import CertificateKind
 
 
@@ -36,9 +37,12 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class CaCertificate:
-    """A pinned CA certificate: `fingerprint` is the SHA-256 of its DER (32 bytes)."""
+    """A pinned CA certificate: `fingerprint` is the SHA-256 of its DER (32 bytes).
 
-    kind: CertificateKind
+    `kind` is what its name says it issues; None for a CA outside JPKI, which may issue for any kind.
+    """
+
+    kind: CertificateKind | None
     certificate: x509.Certificate
     fingerprint: bytes
     subject_key_identifier: bytes | None
@@ -49,7 +53,8 @@ class CaCertificate:
 class ValidatedCertificate:
     """An end-entity certificate whose time, usage, policy and path have been checked; revocation has not.
 
-    `distribution_point` is the DER of the directoryName (or the URL) of the CRL distribution point.
+    `distribution_point` is the first name of the CRL distribution point: the DER of a directoryName, or a URL;
+    empty bytes for a point that only an indirect or partial CRL could serve. `distribution_points` has all names.
     """
 
     certificate: x509.Certificate
@@ -60,6 +65,7 @@ class ValidatedCertificate:
     not_after: datetime
     policy_oid: str
     distribution_point: bytes | None
+    distribution_points: tuple[bytes, ...] = ()
 
 
 class RevocationState(StrEnum):

@@ -1,0 +1,265 @@
+"""The routes of /api/v1. Views translate between HTTP and the core and decide nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Flask, Response, g, request
+from mykey_core.audit.records import append
+from mykey_core.errors import Refusal
+from mykey_core.hub import Hub
+from mykey_core.plugins.manifest import Action, Service
+from mykey_core.storage.engine import writing
+from mykey_core.taps.errors import TapRefused
+from mykey_core.taps.service import TapReply
+from mykey_core.taps.wording import localise
+from mykey_core.terminals.errors import TerminalRefused
+from mykey_core.terminals.registry import Terminal
+from mykey_core.translations import Catalogue, load_catalogue
+
+from mykey_web import problems
+from mykey_web.api_v1 import models
+from mykey_web.api_v1.oauth import make_authorization_server
+from mykey_web.api_v1.strict_json import check_json
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_SECURITY = [{"terminal": []}]
+_TOKEN_PATH = "/api/v1/oauth/token"  # noqa: S105 - a path
+
+
+def make_api(app: Flask, hub: Hub) -> APIBlueprint:
+    """The blueprint of the API, bound to one hub."""
+    api = APIBlueprint("api_v1", __name__, url_prefix="/api/v1", tag="terminals")
+    audience = hub.settings.origin + _TOKEN_PATH
+    authorization = make_authorization_server(app, hub.terminals, audience)
+    view = _Views(hub, audience)
+    api.before_request(_refuse_loose_json)
+    api.register_error_handler(Refusal, view.refused)
+    _add_terminal_routes(api, view, authorization)
+    _add_tap_routes(api, view)
+    return api
+
+
+def _refuse_loose_json() -> None:
+    if request.method == "POST" and not request.path.endswith("/oauth/token"):
+        if request.mimetype != "application/json":
+            raise Refusal("unsupported_media_type")
+        g.body = check_json(request.get_data())
+
+
+def _add_terminal_routes(api: APIBlueprint, view: _Views, authorization: Any) -> None:
+    @api.post("/terminals/enrolments")
+    @api.input(models.EnrolmentRequest, arg_name="body")
+    @api.output(models.EnrolmentReply, status_code=201)
+    def enrol(body: models.EnrolmentRequest) -> models.EnrolmentReply:
+        """Enrol a terminal with its one-time code."""
+        return view.enrol(body)
+
+    @api.post("/oauth/token")
+    @api.doc(summary="An access token for a terminal", description="Client credentials with private_key_jwt (EdDSA).")
+    def token() -> Any:
+        return authorization.create_token_response()
+
+    @api.get("/services")
+    @api.output(models.ServicesReply)
+    @api.doc(security=_SECURITY)
+    @view.terminal_only
+    def services(terminal: Terminal) -> models.ServicesReply:
+        """What this terminal may offer, in the language of the request."""
+        return view.services(terminal)
+
+
+def _add_tap_routes(api: APIBlueprint, view: _Views) -> None:
+    @api.post("/taps")
+    @api.input(models.TapRequestBody, arg_name="body")
+    @api.output(models.ChallengeReply, status_code=201)
+    @api.doc(security=_SECURITY)
+    @view.terminal_only
+    def begin(terminal: Terminal, body: models.TapRequestBody) -> models.ChallengeReply:
+        """Ask for a tap and get the challenge that the card signs."""
+        return view.begin(terminal, body)
+
+    @api.post("/taps/<tap_id>/proof")
+    @api.input(models.ProofRequest, arg_name="body")
+    @api.output(models.ResultReply)
+    @api.doc(security=_SECURITY)
+    @view.terminal_only
+    def prove(terminal: Terminal, tap_id: str, body: models.ProofRequest) -> models.ResultReply:
+        """Hand in the proof; the nonce is used up whatever the answer is."""
+        return view.prove(terminal, tap_id, body)
+
+    @api.get("/taps/<tap_id>")
+    @api.output(models.StatusReply)
+    @api.doc(security=_SECURITY)
+    @view.terminal_only
+    def find(terminal: Terminal, tap_id: str) -> models.StatusReply:
+        """What became of a tap, for a terminal that lost the reply."""
+        return view.find(terminal, tap_id)
+
+    @api.post("/actions")
+    @api.input(models.ActionRequest, arg_name="body")
+    @api.output(models.ResultReply)
+    @api.doc(security=_SECURITY)
+    @view.terminal_only
+    def act(terminal: Terminal, body: models.ActionRequest) -> models.ResultReply:
+        """Act without a new tap: within a visit, or for the staff."""
+        return view.act(terminal, body)
+
+    @api.delete("/visits/<visit_id>")
+    @api.output({}, status_code=204)
+    @api.doc(security=_SECURITY)
+    @view.terminal_only
+    def end_visit(terminal: Terminal, visit_id: str) -> Any:
+        """End a visit, because the card has left the reader."""
+        view.end_visit(terminal, visit_id)
+        return ""
+
+
+def _uuid(text: str, code: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise TapRefused(code) from error
+
+
+class _Views:
+    """The views, bound to one hub."""
+
+    def __init__(self, hub: Hub, audience: str) -> None:
+        self._hub = hub
+        self._audience = audience
+
+    def terminal_only(self, view: Callable[..., R]) -> Callable[..., R]:
+        """Let only enrolled terminals in, and give the view the terminal as its first argument."""
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> R:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise TerminalRefused("terminal_unauthorized")
+            g.terminal = self._hub.terminals.authenticate(token.strip())
+            return view(g.terminal, *args, **kwargs)
+
+        return guarded
+
+    def enrol(self, body: models.EnrolmentRequest) -> models.EnrolmentReply:
+        terminal = self._hub.terminals.enrol(body.code, body.public_key, body.name, body.version)
+        title = terminal.title.get(problems.request_language()) or terminal.title["ja"]
+        return models.EnrolmentReply(
+            terminal_id=str(terminal.id),
+            municipality=terminal.municipality,
+            service_point=models.ServicePointView(name=terminal.service_point, title=title),
+            services=sorted(terminal.services),
+            token_endpoint=self._audience,
+            audience=self._audience,
+            origin=self._hub.settings.origin,
+        )
+
+    def services(self, terminal: Terminal) -> models.ServicesReply:
+        language = problems.request_language()
+        routes = (self._hub.plugins.route(name) for name in sorted(terminal.services))
+        return models.ServicesReply(services=[_service_view(route.service, language) for route in routes if route])
+
+    def begin(self, terminal: Terminal, body: models.TapRequestBody) -> models.ChallengeReply:
+        challenge = self._hub.taps.begin(terminal, body.service, body.action, body.input)
+        return models.ChallengeReply(
+            tap_id=str(challenge.tap_id),
+            nonce=challenge.nonce,
+            origin=challenge.origin,
+            expires_at=challenge.expires_at.isoformat(),
+            needs=list(challenge.needs),
+        )
+
+    def prove(self, terminal: Terminal, tap_id: str, body: models.ProofRequest) -> models.ResultReply:
+        token = json.dumps(body.token, ensure_ascii=False)
+        return self._reply(self._hub.taps.prove(terminal, _uuid(tap_id, "tap_unknown"), token))
+
+    def act(self, terminal: Terminal, body: models.ActionRequest) -> models.ResultReply:
+        visit = _uuid(body.visit_id, "visit_ended") if body.visit_id else None
+        return self._reply(self._hub.taps.act(terminal, body.service, body.action, body.input, visit))
+
+    def end_visit(self, terminal: Terminal, visit_id: str) -> None:
+        self._hub.taps.end_visit(terminal, _uuid(visit_id, "visit_ended"))
+
+    def find(self, terminal: Terminal, tap_id: str) -> models.StatusReply:
+        status = self._hub.taps.find(terminal, _uuid(tap_id, "tap_unknown"))
+        language = problems.request_language()
+        reply = models.StatusReply(tap_id=str(status.tap_id), state=status.state)  # type: ignore[arg-type]
+        if status.state == "done" and status.result is not None:
+            reply.result = localise(status.result, language, self._catalogue)
+        if status.state == "refused" and status.result is not None:
+            extensions = {"offers": status.result["offers"]}
+            reply.problem = problems.problem_body(status.result["code"], language, extensions)
+        return reply
+
+    def refused(self, error: Refusal) -> Response:
+        """Any refusal of this API: recorded once, and with its evidence where the hub shows evidence."""
+        extensions: dict[str, Any] = {}
+        if isinstance(error, TapRefused) and error.offers:
+            extensions["offers"] = list(error.offers)
+        if error.audit is None and "terminal" in g:
+            self._record(error)
+        if self._hub.settings.show_evidence and error.audit is not None:
+            checks = getattr(error, "checks", ())
+            extensions["evidence"] = {"checks": [_check_view(line) for line in checks], "audit": error.audit.as_json()}
+        return problems.from_refusal(error, extensions)
+
+    def _record(self, error: Refusal) -> None:
+        now = self._hub.clock()
+        facts = {"terminal": str(g.terminal.id), "code": error.code, "endpoint": request.endpoint}
+        with writing(self._hub.engine) as connection:
+            error.audit = append(connection, self._hub.settings.municipality, now, "request.refused", facts)
+
+    def _reply(self, reply: TapReply) -> models.ResultReply:
+        result = localise(reply.result, problems.request_language(), self._catalogue)
+        if self._hub.settings.show_evidence:
+            checks = [_check_view(line) for line in reply.checks]
+            result["evidence"] = {"checks": checks, "audit": reply.audit.as_json()}
+        return models.ResultReply(tap_id=str(reply.tap_id) if reply.tap_id else None, state="done", result=result)
+
+    def _catalogue(self, domain: str) -> Catalogue | None:
+        return load_catalogue("mykey_web", "hub") if domain == "hub" else self._hub.plugins.catalogue(domain)
+
+
+def _check_view(line: Any) -> dict[str, str]:
+    return {
+        "check": line.check.value,
+        "result": "passed" if line.passed else "failed",
+        "detail": line.detail,
+    }
+
+
+def _in_language(texts: Mapping[Any, str], language: str) -> str:
+    return texts.get(language) or texts.get("ja", "")
+
+
+def _service_view(service: Service, language: str) -> models.ServiceView:
+    return models.ServiceView(
+        service=service.name,
+        title=_in_language(service.title, language),
+        description=_in_language(service.description, language),
+        needs=list(service.needs),
+        actions=[_action_view(action, language) for action in service.actions],
+    )
+
+
+def _action_view(action: Action, language: str) -> models.ActionView:
+    fields = [
+        models.FieldView(
+            name=field.name,
+            title=_in_language(field.title, language),
+            type=field.type,
+            required=field.required,
+            pattern=field.pattern,
+            max_length=field.max_length,
+        )
+        for field in action.fields
+    ]
+    title = _in_language(action.title, language)
+    return models.ActionView(name=action.name, title=title, subject=action.subject, fields=fields)

@@ -1,0 +1,91 @@
+"""The application factory: the hub of one municipality as a WSGI application."""
+
+from __future__ import annotations
+
+import logging
+
+from apiflask import APIFlask, HTTPError
+from flask import Flask, Response, request
+from mykey_core.errors import Refusal, StorageUnavailable
+from mykey_core.hub import Hub
+from werkzeug.exceptions import HTTPException
+
+from mykey_web import problems
+from mykey_web.api_v1.blueprint import make_api
+from mykey_web.pages import blueprint as pages
+
+MAX_BODY_BYTES = 64 * 1024
+_log = logging.getLogger(__name__)
+_CSP = (
+    "default-src 'self'; connect-src 'self' http://127.0.0.1:* http://[::1]:* http://localhost:*; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+)
+
+
+def create_app(hub: Hub) -> Flask:
+    """Make the WSGI application around an opened hub."""
+    app = APIFlask(
+        "mykey_web",
+        title="mykey hub",
+        version="1",
+        spec_path="/api/v1/openapi.json",
+        docs_path=None,
+        json_errors=False,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["AUTO_404_RESPONSE"] = False
+    app.config["AUTO_VALIDATION_ERROR_RESPONSE"] = False
+    app.extensions["mykey_hub"] = hub
+    _describe(app)
+    app.register_blueprint(make_api(app, hub))
+    app.register_blueprint(pages)
+    _register_errors(app)
+    app.after_request(_secure)
+    return app
+
+
+def _describe(app: APIFlask) -> None:
+    app.description = "What terminals speak to. Errors are problem documents (RFC 9457) with a machine code."
+    app.security_schemes = {"terminal": {"type": "http", "scheme": "bearer"}}
+    app.contact = {"name": "mykey contributors"}
+    app.license = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    app.config["OPENAPI_VERSION"] = "3.1.0"
+
+
+def _register_errors(app: Flask) -> None:
+    app.register_error_handler(HTTPException, problems.from_http_exception)
+    app.register_error_handler(HTTPError, _invalid)
+    app.register_error_handler(Refusal, problems.from_refusal)
+    app.register_error_handler(StorageUnavailable, problems.from_storage)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _invalid(error: HTTPError) -> Response:
+    """A body that its model refuses: which members are wrong, never what they held."""
+    members = sorted(_members(error.detail))
+    return problems.problem_response("request_malformed", {"members": members} if members else None)
+
+
+def _members(detail: object, path: str = "") -> set[str]:
+    if isinstance(detail, dict):
+        return {name for key, value in detail.items() for name in _members(value, f"{path}.{key}".lstrip("."))}
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        return {".".join(str(part) for part in item.get("loc", ())) for item in detail if isinstance(item, dict)}
+    return {path}
+
+
+def _unexpected(error: Exception) -> Response:
+    """A fault of ours: logged with its type and place, answered without any of it."""
+    _log.error("unexpected %s", type(error).__name__, exc_info=error)
+    return problems.problem_response("internal_error")
+
+
+def _secure(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    if request.path.startswith("/api/"):
+        headers["Cache-Control"] = "no-store"
+    else:
+        headers["Content-Security-Policy"] = _CSP
+    return response

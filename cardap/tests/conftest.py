@@ -42,7 +42,7 @@ def openssl_recover(tmp_path: Path) -> Callable[[RSAPublicKey, bytes], bytes]:
         pem, signed, payload = (tmp_path / name for name in ("key.pem", "signature", "payload"))
         pem.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
         signed.write_bytes(signature)
-        command = ["openssl", "pkeyutl", "-verifyrecover", "-pubin", "-inkey", pem, "-in", signed]
+        command: list[str | Path] = ["openssl", "pkeyutl", "-verifyrecover", "-pubin", "-inkey", pem, "-in", signed]
         subprocess.run([*command, "-out", payload], check=True, capture_output=True)
         return payload.read_bytes()
 
@@ -58,7 +58,7 @@ def openssl_verify(tmp_path: Path) -> Callable[[RSAPublicKey, bytes, bytes], boo
         pem.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
         data.write_bytes(signed)
         sig.write_bytes(signature)
-        command = ["openssl", "dgst", "-sha256", "-verify", pem, "-signature", sig, data]
+        command: list[str | Path] = ["openssl", "dgst", "-sha256", "-verify", pem, "-signature", sig, data]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         return done.returncode == 0 and "Verified OK" in done.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,7 +76,7 @@ def test_pictures_of_personas_need_no_font(name: str, monkeypatch: pytest.Monkey
 
 def test_no_picture_is_stored_for_nobody() -> None:
     """The folder holds what the generator makes, and nothing else."""
-    folder = pictures.resources.files("mykey_cardap.emulator.contents") / "data" / "pictures"
+    folder = resources.files("mykey_cardap.emulator.contents") / "data" / "pictures"
     wanted = draw_all(personas.load(name, TODAY).holder for name in personas.names())
     assert {stored.name for stored in folder.iterdir()} == set(wanted)
 

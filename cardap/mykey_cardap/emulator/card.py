@@ -88,7 +88,8 @@ class VirtualCard:
             raise Refused(SW.SELF_DIAGNOSIS)
         command = CommandApdu.from_bytes(raw)
         self._wait(command.ins)
-        _check_class(command.cla)
+        if not self._has_protected(command):
+            _check_class(command.cla)
         if command.ins == Ins.SELECT and command.cla == 0:
             return self._select(command)
         if command.ins == Ins.GET_CHALLENGE and command.cla == 0:
@@ -96,6 +97,10 @@ class VirtualCard:
         if command.ins == Ins.GET_DATA and command.cla == 0:
             return self._get_data(command)
         return self._dispatch(command)
+
+    def _has_protected(self, command: CommandApdu) -> bool:
+        """Whether the selected application has a secure-messaging form of the command (text AP only)."""
+        return self.selected is not None and (command.cla, command.ins) in self.selected.commands
 
     def _dispatch(self, command: CommandApdu) -> bytes:
         if command.ins not in KNOWN_INSTRUCTIONS:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from mykey_cardap.emulator.application import Application, Options, file_table
 from mykey_cardap.emulator.aps.references import NUMBER_A, NUMBER_B, REFERENCE_TRIES, four_digit_pin, number_a, number_b
+from mykey_cardap.emulator.aps.secure_messaging import COMMANDS as SECURE_COMMANDS
+from mykey_cardap.emulator.aps.secure_messaging import SecureApplication
 from mykey_cardap.emulator.commands import WITH_CHANGE
 from mykey_cardap.emulator.contents.keys import card_keys
 from mykey_cardap.emulator.contents.text import text_files
@@ -53,7 +55,7 @@ def text_application(
     """
     keys = card_keys(holder.manufacture_serial)
     contents = text_files(holder, keys)
-    return Application(
+    return SecureApplication(
         name="text",
         aid=AID,
         files=file_table(
@@ -64,8 +66,10 @@ def text_application(
             PinEf(0x0014, number_a(holder, reference_tries)),
             PinEf(0x0015, number_b(holder, reference_tries)),
         ),
-        commands=WITH_CHANGE,
+        commands={**WITH_CHANGE, **SECURE_COMMANDS},
         own_key=OWN_KEY,
         data_objects=data_objects or {},
         options=options or Options(),
+        delivery_key=keys.session,
+        delivery_pin=PIN,
     )

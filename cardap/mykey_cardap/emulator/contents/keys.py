@@ -71,9 +71,7 @@ def card_keys(manufacture_serial: str) -> CardKeys:
 @functools.cache
 def _load(name: str) -> RSAPrivateKey:
     # Validation of our own constant data costs 50 times the load.
-    key = load_der_private_key(
-        base64.b64decode(_bundle()[name]), password=None, unsafe_skip_rsa_key_validation=True
-    )
+    key = load_der_private_key(base64.b64decode(_bundle()[name]), password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, RSAPrivateKey):
         raise TypeError(f"the emulator's key {name} is not an RSA key")
     return key

@@ -80,7 +80,7 @@ def _pin(name: PinName) -> dict[PinName, PinRule]:
 class CommonSession(_MunicipalSession):
     """A session with the common application."""
 
-    aid: ClassVar[bytes] = COMMON_AID
+    aids: ClassVar[tuple[bytes, ...]] = (COMMON_AID,)
     pins: ClassVar[dict[PinName, PinRule]] = _pin("common")
 
     def read_record(self) -> bytes:
@@ -109,5 +109,5 @@ class CommonSession(_MunicipalSession):
 class ResidentRegisterSession(_MunicipalSession):
     """A session with the resident-register application; nothing in it is readable for an ordinary client."""
 
-    aid: ClassVar[bytes] = RESIDENT_REGISTER_AID
+    aids: ClassVar[tuple[bytes, ...]] = (RESIDENT_REGISTER_AID,)
     pins: ClassVar[dict[PinName, PinRule]] = _pin("juki")

@@ -208,7 +208,7 @@ class FaceSession(ApplicationSession):
     The birth-date key opens the age record only; A or B opens the face; A opens the picture of the number.
     """
 
-    aid: ClassVar[bytes] = FACE_AID
+    aids: ClassVar[tuple[bytes, ...]] = (FACE_AID,)
     pins: ClassVar[dict[PinName, PinRule]] = {
         "birth-date": PinRule(
             "birth-date", Ef.BIRTH_DATE_KEY, re.compile(rb"[0-9]{6}"), "the birth-date key has six digits"

@@ -10,9 +10,10 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum, unique
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from mykey_cardap.apdu import SHORT_MAX_RESPONSE, CommandApdu, Ins
@@ -21,7 +22,12 @@ from mykey_cardap.kinds import CertificateKind
 from mykey_cardap.session import ApplicationSession, PinRule, PinStatus, PinVerification
 from mykey_cardap.tlv import Encoding
 
+if TYPE_CHECKING:
+    from mykey_cardap.transport import Transport
+
 JPKI_AID = bytes.fromhex("D392F000260100000001")
+NEXT_GENERATION_AID = bytes.fromhex("F04D594B45594E01")
+"""INVENTED by our emulator for the next-generation card, whose real name is not public (card reference §16)."""
 
 _TOKEN_INFO_LENGTH = 160
 _AVAILABILITY_LENGTH = 3
@@ -131,10 +137,11 @@ _FILES = {
 class JpkiSession(ApplicationSession):
     """A session with the JPKI application.
 
-    Never select another application between `verify_pin` and `sign`: the card forgets the PIN.
+    Never select another application between `verify_pin` and `sign`: the card forgets the PIN. Today's card
+    has RSA-2048 keys and the next will have P-384: ask `signing_algorithm`, assume nothing.
     """
 
-    aid: ClassVar[bytes] = JPKI_AID
+    aids: ClassVar[tuple[bytes, ...]] = (JPKI_AID, NEXT_GENERATION_AID)
     pins: ClassVar[dict[PinName, PinRule]] = {
         "authentication": PinRule(
             "authentication",
@@ -151,6 +158,10 @@ class JpkiSession(ApplicationSession):
         ),
     }
 
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._certificates: dict[CertificateKind, bytes] = {}
+
     # -- reading ------------------------------------------------------------------------------------------
 
     def read_certificate(self, kind: CertificateKind) -> bytes:
@@ -159,7 +170,8 @@ class JpkiSession(ApplicationSession):
         The signature certificate needs the signature password first, and on a phone the authentication
         certificate needs the authentication PIN: `SecurityStatusError`.
         """
-        return self._read_file(_FILES[kind].certificate, Encoding.DER)
+        self._certificates[kind] = self._read_file(_FILES[kind].certificate, Encoding.DER)
+        return self._certificates[kind]
 
     def read_ca_certificate(self, kind: CertificateKind) -> bytes:
         """Read the CA certificate that the card carries, as DER. It proves nothing: anchors are pinned."""
@@ -213,20 +225,24 @@ class JpkiSession(ApplicationSession):
             raise BadCardDataError("the card answered an empty signature")
         return signature
 
-    def sign_message(self, kind: CertificateKind, message: bytes, algorithm: str | None = "RS256") -> bytes:
+    def sign_message(self, kind: CertificateKind, message: bytes, algorithm: str | None = None) -> bytes:
         """Hash a message and let the card sign the hash, as a JWA algorithm (RFC 7518 §3.1) says.
 
-        RS256, RS384, RS512: a DigestInfo goes to the card. ES384: the bare hash. None takes what the key in
-        the certificate calls for (`signing_algorithm`).
+        RS256, RS384, RS512: a DigestInfo goes to the card. ES384: the bare hash, and r ‖ s comes back. None
+        takes what the key in the certificate calls for (`signing_algorithm`).
         """
         chosen = SigningAlgorithm[algorithm or self.signing_algorithm(kind)]
-        return self.sign(kind, chosen.payload(message))
+        return self.sign(kind, chosen.payload(chosen.digest(message)))
 
     def signing_algorithm(self, kind: CertificateKind) -> str:
-        """The JWA name that the public key in the certificate calls for: RS256 or ES384."""
+        """The JWA name that the public key in the certificate calls for: RS256 or ES384.
+
+        Takes the certificate that this session has read already, or reads it.
+        """
+        certificate = self._certificates.get(kind) or self.read_certificate(kind)
         try:
-            key = x509.load_der_x509_certificate(self.read_certificate(kind)).public_key()
-        except ValueError as error:
+            key = x509.load_der_x509_certificate(certificate).public_key()
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise BadCardDataError("the certificate on the card cannot be read") from error
         if isinstance(key, rsa.RSAPublicKey):
             return SigningAlgorithm.RS256.name
@@ -244,10 +260,18 @@ class SigningAlgorithm(Enum):
     RS512 = "sha512", "3051300d060960864801650304020305000440"
     ES384 = "sha384", ""
 
-    def payload(self, message: bytes) -> bytes:
-        """What goes to the card for a message: DigestInfo for RSA, the bare hash for ECDSA."""
-        name, prefix = self.value
-        return bytes.fromhex(prefix) + hashlib.new(name, message).digest()
+    @property
+    def hash_name(self) -> str:
+        """The hash function, as hashlib calls it."""
+        return self.value[0]
+
+    def digest(self, message: bytes) -> bytes:
+        """The hash of a message."""
+        return hashlib.new(self.hash_name, message).digest()
+
+    def payload(self, digest: bytes) -> bytes:
+        """What goes to the card for a hash: DigestInfo for RSA, the hash itself for ECDSA."""
+        return bytes.fromhex(self.value[1]) + digest
 
 
 def _ascii(raw: bytes) -> str:
@@ -259,6 +283,7 @@ def _ascii(raw: bytes) -> str:
 
 __all__ = [
     "JPKI_AID",
+    "NEXT_GENERATION_AID",
     "Availability",
     "Ef",
     "JpkiSession",

@@ -5,6 +5,7 @@ One subclass per application of the card lives in a module of its own; readers a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +13,7 @@ from mykey_cardap.apdu import SHORT_MAX_RESPONSE, SW, CommandApdu, Ins, Malforme
 from mykey_cardap.errors import (
     ApduError,
     BadCardDataError,
+    FileNotFoundOnCardError,
     LastAttemptError,
     PinBlockedError,
     PinError,
@@ -69,15 +71,26 @@ class ApplicationSession:
     """A session with one application of the card; the constructor selects it.
 
     Raises `FileNotFoundOnCardError` when the card has no such application. Selecting an application clears
-    every verified PIN, so one session lives exactly as long as one operation.
+    every verified PIN, so one session lives exactly as long as one operation. `aid` is the one that the card
+    knew, where an application goes by several names (`aids`).
     """
 
-    aid: ClassVar[bytes]
+    aids: ClassVar[tuple[bytes, ...]]
     pins: ClassVar[dict[PinName, PinRule]] = {}
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self.aid = self._find()
+
+    def _find(self) -> bytes:
+        for aid in self.aids[:-1]:
+            self.aid = aid
+            with suppress(FileNotFoundOnCardError):
+                self.select()
+                return aid
+        self.aid = self.aids[-1]
         self.select()
+        return self.aid
 
     def select(self) -> None:
         """SELECT the application by its full AID (a card may match a prefix, so the whole name is sent).

@@ -177,7 +177,7 @@ class TextSession(ApplicationSession):
     The PIN or number A opens the number, the PIN or number B opens the attributes.
     """
 
-    aid: ClassVar[bytes] = TEXT_AID
+    aids: ClassVar[tuple[bytes, ...]] = (TEXT_AID,)
     pins: ClassVar[dict[PinName, PinRule]] = {
         "text": PinRule("text", Ef.PIN, re.compile(rb"[0-9]{4}"), "the text PIN has exactly four digits"),
         "number-a": PinRule("number-a", Ef.NUMBER_A, re.compile(rb"[0-9]{12}"), "number A has exactly twelve digits"),

@@ -19,7 +19,6 @@ from mykey_cardap.emulator.contents.text import text_files
 from mykey_cardap.emulator.epoch import today_in_japan
 from mykey_cardap.emulator.jpki import EmulatedJpki
 from mykey_cardap.emulator.personas import Issuer, Persona, UnknownPersonaError, load
-from mykey_cardap.emulator.state import write_atomically
 from mykey_cardap.kinds import CertificateKind
 
 _CERTIFICATES: Final = {
@@ -121,6 +120,6 @@ def _write(content: bytes, output: Path | None) -> None:
         sys.stdout.buffer.write(content)
         return
     try:
-        write_atomically(output, content)
+        output.write_bytes(content)
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror}") from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,11 @@ from mykey_cardap.emulator.cards import make_card
 from mykey_cardap.emulator.personas import UnknownPersonaError
 from mykey_cardap.emulator.state import CardStateError
 from mykey_cardap.emulator.vpcd import DEFAULT_HOST, DEFAULT_PORT, VpcdSlot, serve_forever
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows, where the virtual reader driver does not exist either
+    fcntl = None  # type: ignore[assignment]
 
 _MS: Final = 1000
 _MIN_ATR: Final = 2
@@ -70,6 +77,7 @@ class Atr(click.ParamType[bytes]):
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keeps PINs and counters.")
 @click.option("--trace", "tracing", is_flag=True, help="Show APDUs on standard error, PINs masked.")
 @click.option("--pull-at", type=click.IntRange(1), metavar="N", help="Pull the card at its N-th command.")
+@click.option("--benchmark", type=click.IntRange(1), metavar="N", help="Measure N short APDUs through PC/SC.")
 @click.option("--atr", type=Atr(), default=DEFAULT_ATR.hex(), show_default=True)
 @click.option("--first-6f00", is_flag=True, help="Answer 6F00 to the first command after power-up.")
 @click.option("--blocked-6983", is_flag=True, help="Answer 6983 instead of 6984 for a blocked PIN.")
@@ -82,6 +90,7 @@ def simulate(
     state: Path | None,
     tracing: bool,
     pull_at: int | None,
+    benchmark: int | None,
     atr: bytes,
     first_6f00: bool,
     blocked_6983: bool,
@@ -91,6 +100,7 @@ def simulate(
     WARNING: the reader driver (vsmartcard-vpcd) listens on ALL network interfaces, and whoever reaches its
     port may insert a card. For development only, behind a firewall or in a private network namespace.
     """
+    lock = _lock(state)
     behaviour = Behaviour(atr, delay / _MS, sign_delay / _MS, first_6f00)
     options = Options(blocked_sw=SW.BLOCKED_ISO if blocked_6983 else SW.BLOCKED)
     try:
@@ -100,20 +110,48 @@ def simulate(
     except OSError as error:
         raise click.ClickException(f"cannot use the state file {state}: {error.strerror}") from error
     slot = VpcdSlot(card, *address, observe=_show if tracing else _count, pull_at=pull_at)
-    _run(slot, persona, address)
+    with lock:
+        _run(slot, persona, address, benchmark)
 
 
-def _run(slot: VpcdSlot, persona: str, address: tuple[str, int]) -> None:
+def _lock(state: Path | None) -> ExitStack:
+    """Hold the state file for one program: two cards on one file would give each other tries back."""
+    held = ExitStack()
+    if state is None or fcntl is None:
+        return held
+    try:
+        stream = held.enter_context(state.with_name(f"{state.name}.lock").open("w"))
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise click.ClickException(f"another program uses the state file {state}") from error
+    except OSError as error:
+        raise click.ClickException(f"cannot use the state file {state}: {error.strerror}") from error
+    return held
+
+
+def _run(slot: VpcdSlot, persona: str, address: tuple[str, int], benchmark: int | None) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     place = f"{address[0]}:{address[1]}"
+    measurement: list[subprocess.Popen[bytes]] = []
 
     def notify(event: str) -> None:
         click.echo(_MESSAGES[event].format(name=persona, address=place), err=True)
+        if benchmark and event == "connected" and not measurement:
+            measurement.append(_start_measurement(slot.card.behaviour.atr, benchmark))
 
     try:
         serve_forever(slot, notify=notify)
     except KeyboardInterrupt:
         click.echo(f"the card '{persona}' was taken out after {slot.commands} commands", err=True)
+    finally:
+        for process in measurement:
+            process.terminate()
+            process.wait()
+
+
+def _start_measurement(atr: bytes, count: int) -> subprocess.Popen[bytes]:
+    """The other side in a process of its own; it prints the figure to standard error."""
+    return subprocess.Popen([sys.executable, "-m", "mykey_cardap.cli.rate", atr.hex(), str(count)])  # noqa: S603 - ourselves
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of signal handlers

@@ -2,6 +2,7 @@
 
 from mykey_core.clock import TOKYO, tokyo_date
 from mykey_core.errors import MykeyError, Refusal
+from mykey_core.plugins.commands import plugin_session
 from mykey_core.plugins.context import CapabilityDenied, PluginContext, PluginDatabase
 from mykey_core.plugins.hookspecs import TapRequest, hookimpl
 from mykey_core.plugins.results import Facts, Message, Notice, Outcome, Table, TapResult
@@ -25,5 +26,6 @@ __all__ = [
     "Text",
     "UtcInstant",
     "hookimpl",
+    "plugin_session",
     "tokyo_date",
 ]

@@ -11,6 +11,7 @@ from uuid import UUID
 from apiflask import APIBlueprint
 from flask import Flask, Response, g, request
 from mykey_core.audit.records import append
+from mykey_core.authentication import strict_json
 from mykey_core.errors import Refusal
 from mykey_core.hub import Hub
 from mykey_core.plugins.manifest import Action, Service
@@ -25,7 +26,6 @@ from mykey_core.translations import Catalogue, load_catalogue
 from mykey_web import problems
 from mykey_web.api_v1 import models
 from mykey_web.api_v1.oauth import make_authorization_server
-from mykey_web.api_v1.strict_json import check_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,7 +50,17 @@ def _refuse_loose_json() -> None:
     if request.method == "POST" and not request.path.endswith("/oauth/token"):
         if request.mimetype != "application/json":
             raise Refusal("unsupported_media_type")
-        g.body = check_json(request.get_data())
+        _check_strict(request.get_data())
+
+
+def _check_strict(body: bytes) -> None:
+    """Refuse what parsers read differently: two members of one name, a byte order mark, wrong UTF-8."""
+    try:
+        value = strict_json.loads(body.decode("utf-8"))
+    except ValueError as error:
+        raise Refusal("request_malformed", "the body is no strict JSON") from error
+    if not isinstance(value, dict):
+        raise Refusal("request_malformed", "the body is no JSON object")
 
 
 def _add_terminal_routes(api: APIBlueprint, view: _Views, authorization: Any) -> None:

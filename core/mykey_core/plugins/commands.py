@@ -1,0 +1,35 @@
+"""What a plugin's own commands use: its context and its tables outside of a tap, in one write transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mykey_core.plugins.config import read_plugins_file
+from mykey_core.plugins.context import PluginContext, PluginDatabase
+from mykey_core.plugins.errors import PluginConfigError
+from mykey_core.plugins.runtime import PluginRuntime
+from mykey_core.settings import load_settings
+from mykey_core.storage.engine import open_engine, writing
+
+
+@contextmanager
+def plugin_session(config: Path, plugin: str) -> Iterator[tuple[PluginContext, PluginDatabase]]:
+    """The context and the database of `plugin` in the hub of `config`; committed at the end of the block.
+
+    `PluginConfigError` when the plugin is not active there, with the reason.
+    """
+    settings = load_settings(config)
+    engine = open_engine(settings.database_url)
+    file = read_plugins_file(settings.plugins_file)
+    runtime = PluginRuntime.load(file, municipality=settings.municipality, engine=engine)
+    loaded = runtime.plugins.get(plugin)
+    if loaded is None:
+        report = next((report for report in runtime.reports if report.name == plugin), None)
+        reason = f"{report.state.value}: {report.reason}" if report else "it is not installed"
+        raise PluginConfigError(plugin, reason)
+    prefix = loaded.context.manifest.table_prefix
+    with writing(engine) as connection:
+        yield loaded.context, PluginDatabase(plugin, prefix, settings.municipality, connection)
+    engine.dispose()

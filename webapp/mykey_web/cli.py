@@ -1,0 +1,88 @@
+"""`mykey hub`: making, serving and looking after the hub of one municipality."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import click
+from mykey_core.errors import MykeyError
+from mykey_core.hub import open_hub, upgrade_database
+from mykey_core.settings import load_settings
+from waitress.server import create_server
+
+from mykey_web.app import create_app
+from mykey_web.setup import write_new_hub
+
+_config = click.option(
+    "--config", type=click.Path(path_type=Path), default=Path("hub.toml"), show_default=True, help="The hub's settings."
+)
+
+
+@click.group()
+def hub() -> None:
+    """The hub of one municipality."""
+
+
+@hub.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--municipality", required=True, help="Six-digit code with its check digit.")
+@click.option("--title", required=True, help="Name of the municipality, in Japanese.")
+@click.option("--title-en", required=True, help="Name of the municipality, in English.")
+@click.option("--origin", required=True, help="What browsers see, such as https://hub.example.jp.")
+@click.option("--ca", multiple=True, required=True, type=click.Path(exists=True, path_type=Path), help="CA, PEM.")
+def init(folder: Path, municipality: str, title: str, title_en: str, origin: str, ca: tuple[Path, ...]) -> None:
+    """Make FOLDER with settings, keys, pinned CA certificates and an empty database."""
+    try:
+        write_new_hub(folder, municipality=municipality, titles={"ja": title, "en": title_en}, origin=origin, ca=ca)
+        upgrade_database(load_settings(folder / "hub.toml"))
+    except (MykeyError, FileExistsError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"made {folder}: put signed CRL files into {folder / 'crl'}, then run `mykey hub serve`")
+
+
+@hub.command(name="service-point")
+@_config
+@click.argument("name")
+@click.option("--title", required=True, help="What people call it, in Japanese.")
+@click.option("--title-en", required=True, help="The same in English.")
+@click.option("--service", "services", multiple=True, required=True, help="A service that it offers.")
+def service_point(config: Path, name: str, title: str, title_en: str, services: tuple[str, ...]) -> None:
+    """Make a service point, or change what it offers."""
+    try:
+        registry = open_hub(load_settings(config)).terminals
+        registry.define_service_point(name, {"ja": title, "en": title_en}, list(services))
+    except MykeyError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@hub.command(name="enrolment-code")
+@_config
+@click.argument("point")
+def enrolment_code(config: Path, point: str) -> None:
+    """Print a one-time code with which a terminal enrols for the service point POINT."""
+    try:
+        click.echo(open_hub(load_settings(config)).terminals.new_code(point))
+    except MykeyError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@hub.command()
+@_config
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=8000, show_default=True)
+@click.option("--threads", type=int, default=8, show_default=True)
+def serve(config: Path, host: str, port: int, threads: int) -> None:
+    """Serve the hub; put a TLS terminating proxy in front of it in production."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    try:
+        opened = open_hub(load_settings(config))
+    except MykeyError as error:
+        raise click.ClickException(str(error)) from error
+    opened.taps.forget_old()
+    server = create_server(create_app(opened), host=host, port=port, threads=threads)
+    click.echo(json.dumps({"ready": f"http://{host}:{port}", "origin": opened.settings.origin}))
+    sys.stdout.flush()
+    server.run()

@@ -1,0 +1,160 @@
+"""Answering for one certificate out of the snapshots of a store.
+
+This source says what the newest usable CRL says, how old it is, and refuses when it is not fresh. Whether a
+stale answer may still be used is decided by `budget`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from mykey_core.trust.errors import RevocationDataError, RevocationUnavailable
+from mykey_core.trust.revocation.reasons import NAME_OF, REMOVE_FROM_CRL, state_of
+from mykey_core.trust.revocation.scope import CrlScope, issuer_key_of
+from mykey_core.trust.revocation.store import Current, SnapshotStore
+from mykey_core.trust.types import (
+    CaCertificate,
+    RevocationAnswer,
+    RevocationMode,
+    RevocationState,
+    ValidatedCertificate,
+)
+
+NO_GRACE: Final = timedelta(0)
+_LOOK_AGAIN_AFTER: Final = 1.0  # seconds between two looks at a pointer file
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The state of one scope as this process last saw it. `looked_at` is of the monotonic clock, in seconds."""
+
+    version: object
+    current: Current | None
+    looked_at: float
+
+
+class SnapshotSource:
+    """A `RevocationSource` over a store of verified CRLs. Safe to share between threads."""
+
+    def __init__(
+        self,
+        store: SnapshotStore,
+        *,
+        name: str = "crl",
+        look_again_after: float = _LOOK_AGAIN_AFTER,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`look_again_after` is in seconds: how long a swap may stay unnoticed by this process."""
+        self._store = store
+        self._name = name
+        self._look_again_after = look_again_after
+        self._monotonic = monotonic
+        self._seen: dict[CrlScope, _Seen] = {}
+        self._keys: dict[bytes, bytes] = {}
+
+    def check(self, certificate: ValidatedCertificate, now: datetime) -> RevocationAnswer:
+        """Answer from a CRL that is current at `now`; raises RevocationUnavailable otherwise."""
+        return self.check_within(certificate, now, NO_GRACE)
+
+    def check_within(self, certificate: ValidatedCertificate, now: datetime, grace: timedelta) -> RevocationAnswer:
+        """As `check`, but a CRL may be over by less than `grace`; such an answer has mode GRACE."""
+        found = self._in_use_for(certificate)
+        if not found:
+            raise RevocationUnavailable("no_crl", "no CRL for this CA and distribution point")
+        serial = certificate.serial_number
+        if len(found) == 1:
+            return _answer(found[0], serial, _mode(found[0], now, grace), self._name)
+        return self._gravest(found, serial, now, grace)
+
+    def _gravest(self, found: list[Current], serial: int, now: datetime, grace: timedelta) -> RevocationAnswer:
+        """Of several CRLs in scope a usable one that says revoked wins over every other that says good (V13)."""
+        best: RevocationAnswer | None = None
+        failure: RevocationUnavailable | None = None
+        for current in found:
+            try:
+                answer = _answer(current, serial, _mode(current, now, grace), self._name)
+            except RevocationUnavailable as error:
+                failure = error
+                continue
+            if answer.state is RevocationState.REVOKED:
+                return answer
+            if best is None or answer.state is not RevocationState.GOOD:
+                best = answer
+        if best is None:
+            raise failure or RevocationUnavailable("no_crl")
+        return best
+
+    def _in_use_for(self, certificate: ValidatedCertificate) -> list[Current]:
+        """What is stored for the certificate's distribution points, and for the CA as a whole.
+
+        A certificate whose points are all of a kind that we do not use gets nothing (RFC 5280 6.3.3).
+        """
+        key = self._issuer_key(certificate.issuer)
+        points = certificate.distribution_points or (certificate.distribution_point,)
+        usable: list[bytes | None] = [point for point in points if point]
+        if usable or not any(point is not None for point in points):
+            usable.append(None)
+        return [current for point in usable if (current := self._look(CrlScope(key, point))) is not None]
+
+    def _issuer_key(self, issuer: CaCertificate) -> bytes:
+        key = self._keys.get(issuer.fingerprint)
+        if key is None:
+            key = self._keys[issuer.fingerprint] = issuer_key_of(issuer.certificate)
+        return key
+
+    def _look(self, scope: CrlScope) -> Current | None:
+        seen = self._seen.get(scope)
+        now = self._monotonic()
+        if seen is not None and now - seen.looked_at < self._look_again_after:
+            return seen.current
+        return self._look_again(scope, seen, now)
+
+    def _look_again(self, scope: CrlScope, seen: _Seen | None, now: float) -> Current | None:
+        """Follow the pointer when it moved; what cannot be opened leaves the snapshot in use."""
+        version = self._store.version(scope)
+        if seen is not None and seen.version == version:
+            seen.looked_at = now
+            return seen.current
+        try:
+            current = self._store.current(scope)
+        except RevocationDataError:
+            current = None if seen is None else seen.current
+        self._seen[scope] = _Seen(version, current, now)
+        return current
+
+
+def _mode(current: Current, now: datetime, grace: timedelta) -> RevocationMode:
+    newest = current.newest
+    if now < newest.this_update:
+        raise RevocationUnavailable("crl_not_yet_valid", "thisUpdate is in the future: compare the clocks")
+    if now < newest.next_update:
+        return RevocationMode.FRESH
+    if now < newest.next_update + grace:
+        return RevocationMode.GRACE
+    raise RevocationUnavailable("crl_stale", "nextUpdate is over")
+
+
+def _answer(current: Current, serial: int, mode: RevocationMode, name: str) -> RevocationAnswer:
+    code = _find(current, serial)
+    newest = current.newest
+    return RevocationAnswer(
+        state=RevocationState.GOOD if code is None else state_of(code),
+        source=f"{name}:{newest.sha256[:16]}",
+        this_update=newest.this_update,
+        next_update=newest.next_update,
+        mode=mode,
+        reason=None if code is None else NAME_OF[code],
+    )
+
+
+def _find(current: Current, serial: int) -> int | None:
+    """The reason code, or None for good. A delta adds and changes; it never releases (§5.5: a hold is final)."""
+    if current.delta is not None and current.delta.is_revoked(serial):
+        code = current.delta.find(serial)
+        if code != REMOVE_FROM_CRL:
+            return code
+    return current.complete.find(serial) if current.complete.is_revoked(serial) else None

@@ -1,0 +1,37 @@
+"""Why a certificate was revoked: the reason codes of RFC 5280 5.3.1 and what they mean for a card.
+
+A certificate on hold is refused like a revoked one, under a name of its own, because the person is told
+something else (一時停止).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography import x509
+
+from mykey_core.trust.types import RevocationState
+
+UNSPECIFIED: Final = 0
+HOLD: Final = 6
+REMOVE_FROM_CRL: Final = 8
+MAX_CODE: Final = 10
+
+CODE_OF: Final = {
+    x509.ReasonFlags.unspecified: UNSPECIFIED,
+    x509.ReasonFlags.key_compromise: 1,
+    x509.ReasonFlags.ca_compromise: 2,
+    x509.ReasonFlags.affiliation_changed: 3,
+    x509.ReasonFlags.superseded: 4,
+    x509.ReasonFlags.cessation_of_operation: 5,
+    x509.ReasonFlags.certificate_hold: HOLD,
+    x509.ReasonFlags.remove_from_crl: REMOVE_FROM_CRL,
+    x509.ReasonFlags.privilege_withdrawn: 9,
+    x509.ReasonFlags.aa_compromise: MAX_CODE,
+}
+NAME_OF: Final = {code: flag.value for flag, code in CODE_OF.items()}
+
+
+def state_of(code: int) -> RevocationState:
+    """HELD for certificateHold, REVOKED for everything else: removeFromCRL in a complete CRL is no release."""
+    return RevocationState.HELD if code == HOLD else RevocationState.REVOKED

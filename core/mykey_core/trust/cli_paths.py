@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from mykey_cardap.kinds import CertificateKind
 
+from mykey_cardap.kinds import CertificateKind
 from mykey_core.clock import system_clock
 from mykey_core.trust import general_pkits
 from mykey_core.trust.errors import TrustError
@@ -28,14 +28,12 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ENGINES = ("general", "fast")
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An ISO 8601 instant with its offset, such as 2025-06-01T00:00:00Z; given back in UTC."""
 
     name = "TIME"
 
-    def convert(
-        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read `value`, or fail with the usage."""
         if isinstance(value, datetime):
             return value
@@ -48,7 +46,7 @@ class Instant(click.ParamType):
         return instant.astimezone(UTC)
 
 
-class PolicyOid(click.ParamType):
+class PolicyOid(click.ParamType[str]):
     """A dotted object identifier such as 1.2.392.200149.8.5.1.3.30."""
 
     name = "OID"
@@ -92,6 +90,7 @@ def _path_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @_path_options
 def validate(
+    *,
     certificate: Path,
     anchors: tuple[Path, ...],
     intermediates: tuple[Path, ...],
@@ -129,7 +128,7 @@ def validate(
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print every case as JSON.")
 @_path_options
-def pkits(directory: Path, engine: str, kind: str, *, as_json: bool) -> None:
+def pkits(*, directory: Path, engine: str, kind: str, as_json: bool) -> None:
     """Run the NIST PKITS cases in DIR (with its pkits.toml) and print the score.
 
     Exit 0: full agreement (general), or nothing accepted that must be refused (fast, which is made for one tier only).

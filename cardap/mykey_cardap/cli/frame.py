@@ -19,6 +19,7 @@ import click
 
 from mykey_cardap.cli.wording import Language, Words, language_of_environment
 from mykey_cardap.errors import (
+    ApduError,
     BadCardDataError,
     CardError,
     IssuerSignatureError,
@@ -184,5 +185,6 @@ def _fail(frame: Frame, error: CardError) -> None:
 
 
 def _fields(error: CardError) -> dict[str, object]:
-    names = ("pin", "attempts_remaining", "sw", "readers", "culprits", "operation")
-    return {name: getattr(error, name) for name in names if hasattr(error, name)}
+    names = ("pin", "attempts_remaining", "readers", "culprits", "operation")
+    fields = {name: getattr(error, name) for name in names if hasattr(error, name)}
+    return fields | ({"sw": f"{error.sw:04X}"} if isinstance(error, ApduError) else {})

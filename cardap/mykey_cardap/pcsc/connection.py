@@ -59,6 +59,7 @@ class CardConnection:
         self._protocol = 0
         self._identity: bytes | None = None
         self._used = False
+        self._pin_open = False
         self._pin_presented = False
         self._lock = threading.RLock()
         try:
@@ -78,7 +79,7 @@ class CardConnection:
     def close(self) -> None:
         """Let the card go: powered off when a PIN is still open, left as it is otherwise."""
         with self._lock:
-            self._drop(Disposition.UNPOWER if self._pin_presented else Disposition.LEAVE)
+            self._drop()
             with suppress(TransportError):
                 self._winscard.release_context(self._context)
 
@@ -99,7 +100,7 @@ class CardConnection:
 
     def _send(self, command: bytes | bytearray) -> bytes:
         if len(command) > _HEADER_AND_LC and command[1] in _PIN_COMMANDS:
-            self._pin_presented = True
+            self._pin_open = self._pin_presented = True
         return self._winscard.transmit(self._connected(), self._protocol, command)
 
     # -- operations ---------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class CardConnection:
                 self._end()
                 raise
             except TransportError:
-                self._drop(Disposition.UNPOWER)
+                self._drop()
                 raise
             except BaseException:
                 self._end()
@@ -158,9 +159,9 @@ class CardConnection:
                 self._reconnect()
             except CardRemovedError:
                 # Nothing is under way yet: connect to the card that is there now; its identity is checked.
-                self._drop(Disposition.LEAVE)
+                self._drop()
             except TransportError:
-                self._drop(Disposition.LEAVE)
+                self._drop()
                 raise
             else:
                 return
@@ -168,11 +169,11 @@ class CardConnection:
                 raise self._busy("other programs reset the card again and again")
 
     def _end(self) -> None:
-        disposition = Disposition.UNPOWER if self._pin_presented else Disposition.LEAVE
         try:
-            self._winscard.end_transaction(self._connected(), disposition)
+            self._winscard.end_transaction(self._connected(), self._disposition())
         except TransportError:
-            self._drop(disposition)
+            self._drop()
+        self._pin_open = False
 
     def _check_identity(self) -> None:
         found = card_identity(self)
@@ -184,32 +185,37 @@ class CardConnection:
     # -- the handle ---------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
+        """Connect, a few times if need be: the card may be busy, or just being powered by somebody else."""
         for attempt in range(_BUSY_TRIES):
             if attempt:
                 self._sleep(_BUSY_PAUSE)
             try:
                 self._handle, self._protocol = self._winscard.connect(self._context, self.reader, self._share)
-            except ReaderBusyError:
+            except (ReaderBusyError, CardResetError):
                 continue
             return
-        raise self._busy("another program holds the card for itself")
+        raise self._busy("another program holds the card")
 
     def _reconnect(self) -> None:
         try:
             self._protocol = self._winscard.reconnect(self._connected(), self._share, Disposition.LEAVE)
         except TransportError:
-            self._drop(Disposition.LEAVE)
+            self._drop()
 
     def _connected(self) -> int:
         if self._handle is None:
             raise CardResetError("the connection to the card was lost")
         return self._handle
 
-    def _drop(self, disposition: Disposition) -> None:
+    def _drop(self) -> None:
         if self._handle is not None:
             with suppress(TransportError):
-                self._winscard.disconnect(self._handle, disposition)
+                self._winscard.disconnect(self._handle, self._disposition())
             self._handle = None
+        self._pin_open = False
+
+    def _disposition(self) -> Disposition:
+        return Disposition.UNPOWER if self._pin_open else Disposition.LEAVE
 
     def _busy(self, message: str) -> ReaderBusyError:
         return ReaderBusyError(message, culprits=self._culprits())

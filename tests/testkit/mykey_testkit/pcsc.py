@@ -42,14 +42,20 @@ mount --bind "$1" /run/pcscd
 echo ready
 exec sleep infinity
 """
-
-
-class MissingProgramError(RuntimeError):
-    """A program or driver that the test needs is not installed; `names` says which."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        super().__init__(f"not installed: {', '.join(names)}")
-        self.names = names
+_WAIT_FOR_CARD = """
+import sys, time
+from mykey_cardap.pcsc.ctypes_backend import CtypesWinscard
+from mykey_cardap.pcsc.winscard import ReaderState
+reader, present, seconds = sys.argv[1], sys.argv[2] == "1", float(sys.argv[3])
+winscard, deadline, state = CtypesWinscard(), time.monotonic() + seconds, ReaderState(sys.argv[1])
+context = winscard.establish_context()
+while True:
+    state = winscard.get_status_change(context, 200, [state])[0]
+    if state.exists and state.card_present is present:
+        sys.exit(0)
+    if time.monotonic() > deadline:
+        sys.exit(f"{reader}: the card did not become {'present' if present else 'absent'}")
+"""
 
 
 def missing_programs(*names: str) -> tuple[str, ...]:
@@ -201,18 +207,11 @@ class PrivatePcscd:
 
     def wait_for_card(self, slot: int, *, present: bool) -> None:
         """Wait until PC/SC reports the card of a slot as present or absent."""
-        _wait_until(lambda: self._card_present(slot) is present, "the reader did not notice the card")
-
-    def _card_present(self, slot: int) -> bool:
-        script = (
-            "from mykey_cardap.pcsc import list_readers, load_backend; "
-            "print([r.card_present for r in list_readers(load_backend('ctypes')) if r.reader == "
-            f"{READERS[slot]!r}] == [True])"
+        subprocess.run(
+            [sys.executable, "-c", _WAIT_FOR_CARD, READERS[slot], str(int(present)), str(_WAIT_SECONDS)],
+            env=self.environment,
+            check=True,
         )
-        answer = subprocess.run(
-            [sys.executable, "-c", script], env=self.environment, capture_output=True, text=True, check=False
-        )
-        return answer.stdout.strip() == "True"
 
 
 def _namespace_options() -> list[str]:

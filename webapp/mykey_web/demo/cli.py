@@ -1,0 +1,97 @@
+"""`mykey demo`: the whole town on one computer, for the browser, or played through with `--check`."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+from mykey_core.clock import system_clock
+from mykey_core.errors import MykeyError
+from mykey_core.hub import open_hub
+from mykey_core.settings import load_settings
+
+from mykey_web.demo import processes
+from mykey_web.demo.story import play
+from mykey_web.demo.town import SERVICE_POINT, Town, make_town, publish_crls
+
+_CRL_EVERY_SECONDS = 3600
+
+
+@click.command()
+@click.option(
+    "--check", is_flag=True, help="Play the story without a browser; exit status 0 only if all is as expected."
+)
+@click.option("--keep", type=click.Path(path_type=Path), help="A new folder to work in, and to leave behind.")
+@click.option("--port", type=int, default=0, help="Port of the hub; 0 takes a free one.")
+def demo(*, check: bool, keep: Path | None, port: int) -> None:
+    """Start the hub and a service point with virtual cards, and print the address to open."""
+    try:
+        with _folder(keep) as folder:
+            if check:
+                raise SystemExit(play(folder, click.echo))
+            _serve(folder, port or processes.free_port())
+    except (MykeyError, FileExistsError, processes.ProcessFailed) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise FileExistsError(f"{keep} is not empty: name a new folder")
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="mykey-demo-") as name:
+        yield Path(name)
+
+
+def _serve(folder: Path, port: int) -> None:
+    origin = f"http://127.0.0.1:{port}"
+    town = make_town(folder, origin, system_clock())
+    with ExitStack() as stack:
+        hub = stack.enter_context(processes.start_hub(town.config, port, folder / "hub.log"))
+        code = new_code(town)
+        processes.enrol_terminal(origin, code, folder / "terminal", folder / "terminal.log")
+        agent = stack.enter_context(processes.start_agent(folder / "terminal", folder / "terminal.log"))
+        _announce(origin, agent.announcement)
+        _keep_crls_fresh(town)
+        try:
+            while hub.running and agent.running:
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            click.echo("")
+            return
+        raise processes.ProcessFailed(f"a process ended by itself: see the logs in {folder}")
+
+
+def new_code(town: Town) -> str:
+    """A one-time enrolment code for the demo's service point."""
+    hub = open_hub(load_settings(town.config))
+    try:
+        return hub.terminals.new_code(SERVICE_POINT)
+    finally:
+        hub.engine.dispose()
+
+
+def _announce(origin: str, announcement: dict[str, str]) -> None:
+    port = announcement["address"].rpartition(":")[2]
+    click.echo("")
+    click.echo(f"  {origin}/point#agent={port}&pair={announcement['pairing_code']}")
+    click.echo("")
+    click.echo("  開いてカードをかざしてください（暗証番号は 1234）。終了は Ctrl-C。")
+    click.echo("  Open it and tap a card (the PIN is 1234). End with Ctrl-C. All cards and people are synthetic.")
+
+
+def _keep_crls_fresh(town: Town) -> None:
+    def publish() -> None:
+        while True:
+            time.sleep(_CRL_EVERY_SECONDS)
+            publish_crls(town, system_clock())
+
+    threading.Thread(target=publish, daemon=True).start()

@@ -1,0 +1,134 @@
+"""Starting the hub and the terminal's agent as processes of their own, and ending them by their process id."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+_PATIENCE = 20.0  # seconds until a process must have said that it is ready
+_MYKEY = (sys.executable, "-m", "mykey_core")
+
+
+class ProcessFailed(RuntimeError):
+    """A process ended or said nothing; its log is in the demo's folder."""
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Child:
+    """A `mykey` process whose first line on standard output is JSON and says that it is ready."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        announces: bool = True,
+    ) -> None:
+        self._log = log
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
+                [*_MYKEY, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,  # Ctrl-C at the keyboard reaches the demo, which ends its children itself
+            )
+        self.announcement: dict[str, Any] = self._first_line() if announces else {}
+
+    def _first_line(self) -> dict[str, Any]:
+        lines: list[bytes] = []
+        output = self._process.stdout
+        if output is None:
+            raise ProcessFailed("the process has no output")
+        reader = threading.Thread(target=lambda: lines.append(output.readline()), daemon=True)
+        reader.start()
+        reader.join(_PATIENCE)
+        if not lines or not lines[0].strip():
+            self.stop()
+            raise ProcessFailed(f"a process did not start: see {self._log}")
+        threading.Thread(target=output.read, daemon=True).start()  # so that the pipe never fills
+        announcement: dict[str, Any] = json.loads(lines[0])
+        return announcement
+
+    @property
+    def running(self) -> bool:
+        """True while the process lives."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would: no clean-up runs in the process."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Ask the process to end, and make it after five seconds."""
+        if self.running:
+            self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def start_hub(config: Path, port: int, log: Path, environment: Mapping[str, str] | None = None) -> Child:
+    """A hub process that answers on `port`."""
+    child = Child(["hub", "serve", "--config", str(config), "--port", str(port)], log, environment=environment)
+    _wait_for_answer(f"http://127.0.0.1:{port}/api/v1/openapi.json", child)
+    return child
+
+
+def start_agent(state: Path, log: Path) -> Child:
+    """The terminal's loopback agent with the tray of virtual cards."""
+    return Child(["terminal", "agent", "--state", str(state), "--virtual"], log)
+
+
+def enrol_terminal(origin: str, code: str, state: Path, log: Path) -> None:
+    """Run `mykey terminal enrol` with the one-time code on its standard input."""
+    arguments = ["terminal", "enrol", "--hub", origin, "--code-stdin", "--state", str(state)]
+    with log.open("ab") as output:
+        done = subprocess.run(  # noqa: S603 - our own program with our own arguments
+            [*_MYKEY, *arguments], input=code.encode() + b"\n", stdout=output, stderr=output, check=False
+        )
+    if done.returncode:
+        raise ProcessFailed(f"the terminal could not be enrolled: see {log}")
+
+
+def _wait_for_answer(url: str, child: Child) -> None:
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until and child.running:
+        try:
+            if httpx.get(url, timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise ProcessFailed("the hub does not answer")

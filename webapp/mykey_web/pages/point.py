@@ -1,0 +1,39 @@
+"""The service-point page: its shell in HTML and its wording as JSON. What happens on the page is in `static/point`.
+
+The page talks to the loopback agent on the same computer; the hub sees neither the PIN nor the card here.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from mykey_core.translations import LANGUAGES
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from mykey_web.pages.wording import browser_texts, page_language, translator
+
+blueprint = Blueprint("pages", __name__)
+
+
+@blueprint.get("/")
+def home() -> WerkzeugResponse:
+    """The hub's address alone leads to its service point."""
+    return redirect(url_for("pages.point"))
+
+
+@blueprint.get("/point")
+def point() -> str:
+    """The shell of the service point in the visitor's language; scripts fill it."""
+    language = page_language(request)
+    return render_template("point/point.html", language=language, languages=LANGUAGES, t=translator(language))
+
+
+@blueprint.get("/point/texts/<language>.json")
+def texts(language: str) -> WerkzeugResponse:
+    """All wording of the page in one language (404 for a language that we do not have)."""
+    if language not in LANGUAGES:
+        abort(404)
+    response: Response = jsonify(browser_texts(language))
+    response.headers["Content-Language"] = language
+    response.cache_control.no_cache = True
+    response.add_etag()
+    return response.make_conditional(request)

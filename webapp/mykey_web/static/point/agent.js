@@ -1,0 +1,126 @@
+// The loopback agent's API as a client object. It sends and receives; what an answer means is decided elsewhere.
+
+/**
+ * @typedef {{name: string, title: string, type: "text"|"barcode"|"date"|"integer", required: boolean, pattern?: string|null, max_length?: number}} Field
+ * @typedef {{name: string, title: string, subject: "registered"|"enrol"|"visit"|"none", fields: Field[]}} Action
+ * @typedef {{service: string, title: string, description: string, needs: string[], actions: Action[]}} Service
+ * @typedef {{attempts_remaining: number|null, blocked: boolean}} PinState
+ * @typedef {{code?: string, title?: string, detail?: string, what_to_do?: string, offers?: string[], evidence?: any}} Problem
+ * @typedef {{command: string, response: string, note?: string}} TraceLine
+ * @typedef {{state: "done"|"problem", result?: any, problem?: Problem, card?: PinState|null, trace?: TraceLine[]}} Outcome
+ */
+
+const QUICK_MS = 10_000;
+const WITH_CARD_MS = 60_000;
+
+/** No answer came: the agent is not there, or the browser did not let the request through. */
+export class AgentUnreachable extends Error {}
+
+/** The agent answered with a problem document. */
+export class AgentProblem extends Error {
+  /**
+   * @param {number} status
+   * @param {Problem} problem
+   */
+  constructor(status, problem) {
+    super(problem.code ?? `status ${status}`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export class Agent {
+  /**
+   * @param {number} port
+   * @param {string|null} token
+   * @param {() => string} language
+   */
+  constructor(port, token, language) {
+    this.address = `http://127.0.0.1:${port}/agent/v1`;
+    this.token = token;
+    this.language = language;
+  }
+
+  /** @param {string} code @returns {Promise<string>} the pairing token */
+  async pair(code) {
+    const answer = await this.send("POST", "/pair", { code });
+    this.token = answer.token;
+    return answer.token;
+  }
+
+  status() {
+    return this.send("GET", "/status");
+  }
+
+  tray() {
+    return this.send("GET", "/tray");
+  }
+
+  /** @param {string|null} card */
+  insert(card) {
+    return this.send("PUT", "/tray/inserted", { card });
+  }
+
+  card() {
+    return this.send("GET", "/card", undefined, WITH_CARD_MS);
+  }
+
+  services() {
+    return this.send("GET", "/services");
+  }
+
+  /** @param {Record<string, any>} request @returns {Promise<Outcome>} */
+  tap(request) {
+    return this.send("POST", "/taps", request, WITH_CARD_MS);
+  }
+
+  /** @param {Record<string, any>} request @returns {Promise<Outcome>} */
+  act(request) {
+    return this.send("POST", "/actions", request, WITH_CARD_MS);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {any} [body]
+   * @param {number} [patience] milliseconds
+   * @returns {Promise<any>}
+   */
+  async send(method, path, body, patience = QUICK_MS) {
+    const response = await this.reach(method, path, body, patience);
+    const answer = await response.json().catch(() => ({}));
+    if (!response.ok) throw new AgentProblem(response.status, answer);
+    return answer;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {any} body
+   * @param {number} patience
+   */
+  async reach(method, path, body, patience) {
+    try {
+      return await fetch(this.address + path, {
+        method,
+        headers: this.headers(body !== undefined),
+        body: body === undefined ? undefined : JSON.stringify(body),
+        credentials: "omit",
+        cache: "no-store",
+        redirect: "error",
+        signal: AbortSignal.timeout(patience),
+      });
+    } catch (error) {
+      throw new AgentUnreachable(String(error));
+    }
+  }
+
+  /** @param {boolean} withBody */
+  headers(withBody) {
+    /** @type {Record<string, string>} */
+    const headers = { Accept: "application/json", "Accept-Language": this.language() };
+    if (withBody) headers["Content-Type"] = "application/json";
+    if (this.token) headers["Mykey-Pairing"] = this.token;
+    return headers;
+  }
+}

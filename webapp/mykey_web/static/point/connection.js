@@ -1,0 +1,167 @@
+// Keeping in touch with the agent: pairing, the first questions, and looking every second whether the card is there.
+// What the page does about a card that came or went is the business of `flow.js`.
+
+import { Agent, AgentProblem, AgentUnreachable } from "./agent.js";
+import { cardCame, cardLeft, rest, setUp } from "./flow.js";
+import { causeOfSilence } from "./permission.js";
+import { keepPairingToken, pairingToken, rememberAgent } from "./session.js";
+import { now, update } from "./store.js";
+import { currentLanguage } from "./texts.js";
+
+const LOOK_EVERY_MS = 1_000;
+/** After these the page has to be paired anew. */
+const UNPAIRED = new Set(["agent_not_paired", "agent_pairing_code", "agent_rate_limited"]);
+
+/** @type {Agent|null} */
+let agent = null;
+let watching = 0;
+
+/** The client of the paired agent. Screens that need it are shown only after pairing. */
+export function theAgent() {
+  if (!agent) throw new Error("no agent has been named yet");
+  return agent;
+}
+
+/**
+ * Pair if there is a code, ask what is there, then keep watching.
+ * @param {import("./session.js").Invitation} invitation
+ */
+export async function connect(invitation) {
+  window.clearTimeout(watching);
+  if (!invitation.agent) return setUp("not_paired");
+  agent = new Agent(invitation.agent, pairingToken(), currentLanguage);
+  try {
+    if (invitation.code) keepPairingToken(await agent.pair(invitation.code));
+  } catch (error) {
+    if (!(error instanceof AgentProblem && agent.token)) return failed(error, () => connect(invitation));
+  }
+  if (!agent.token) return setUp("not_paired");
+  return begin();
+}
+
+/**
+ * Try the port and the code that a person typed.
+ * @param {number} port
+ * @param {string} code
+ */
+export function connectByHand(port, code) {
+  rememberAgent(port);
+  return connect({ agent: port, code });
+}
+
+/** Ask everything that the page needs, show the first screen, and start watching. */
+async function begin() {
+  window.clearTimeout(watching);
+  try {
+    const status = await theAgent().status();
+    update({ status, tray: await trayOf(status) });
+    update({ services: await servicesNow() });
+    await rest();
+  } catch (error) {
+    return failed(error, begin);
+  }
+  watch();
+}
+
+/** @param {any} status */
+async function trayOf(status) {
+  return status.reader?.kind === "virtual" ? theAgent().tray() : null;
+}
+
+async function servicesNow() {
+  return (await theAgent().services()).services;
+}
+
+/** Ask the hub for its services again, because their titles depend on the language. */
+export async function reloadServices() {
+  if (!agent?.token || !now().status) return;
+  try {
+    update({ services: await servicesNow() });
+  } catch {
+    // The titles stay in the former language; the next tap says what is wrong with the hub.
+  }
+}
+
+/**
+ * Put a virtual card into the virtual reader, or take it out (null), and look at once.
+ * @param {string|null} card
+ */
+export async function insert(card) {
+  window.clearTimeout(watching);
+  try {
+    await theAgent().insert(card);
+  } catch (error) {
+    return failed(error, begin);
+  }
+  return look();
+}
+
+function watch() {
+  window.clearTimeout(watching);
+  watching = window.setTimeout(look, LOOK_EVERY_MS);
+}
+
+/** One look at the reader. */
+async function look() {
+  window.clearTimeout(watching);
+  try {
+    const status = await theAgent().status();
+    const tray = now().tray && (await theAgent().tray());
+    await compare(status, tray);
+  } catch (error) {
+    return failed(error, begin);
+  }
+  watch();
+}
+
+/**
+ * @param {any} status
+ * @param {any} tray
+ */
+async function compare(status, tray) {
+  const before = { card: cardOf(now().status, now().tray), trouble: troubleOf(now().status) };
+  const card = cardOf(status, tray);
+  if (JSON.stringify([status, tray]) !== JSON.stringify([now().status, now().tray])) update({ status, tray });
+  if (before.trouble !== troubleOf(status)) return rest();
+  if (before.card === card) return undefined;
+  return card ? cardCame() : cardLeft();
+}
+
+/**
+ * What tells one inserted card from the next: its name in the tray, or only that there is one.
+ * @param {any} status
+ * @param {any} tray
+ */
+function cardOf(status, tray) {
+  if (!status?.reader?.card_present) return null;
+  return tray?.inserted ?? "card";
+}
+
+/** The code of what is wrong with the reader, or null. @param {any} status */
+function troubleOf(status) {
+  return status?.reader?.problem?.code ?? null;
+}
+
+/**
+ * Say what is wrong and try again until it is right.
+ * @param {unknown} error
+ * @param {() => Promise<any>|undefined} again
+ */
+async function failed(error, again) {
+  if (error instanceof AgentUnreachable) {
+    setUp(await causeOfSilence());
+  } else if (error instanceof AgentProblem) {
+    if (UNPAIRED.has(error.problem.code ?? "")) return unpaired(error);
+    setUp("problem", error.problem);
+  } else {
+    throw error;
+  }
+  watching = window.setTimeout(again, 2 * LOOK_EVERY_MS);
+}
+
+/** @param {AgentProblem} error */
+function unpaired(error) {
+  keepPairingToken(null);
+  if (agent) agent.token = null;
+  setUp("not_paired", error.problem);
+}

@@ -1,0 +1,201 @@
+// The course of a visit: which screen follows which. Drawing is in `screens/`, asking in `agent.js`.
+//
+//   idle → (card) → choose → [form] → pin → working → result → … → ended → idle
+//                                        ↘ problem ↗
+
+import { AgentProblem } from "./agent.js";
+import { theAgent } from "./connection.js";
+import { causeOfSilence } from "./permission.js";
+import { now, update } from "./store.js";
+import { currentLanguage } from "./texts.js";
+
+/** After these the PIN may be typed again. */
+const PIN_AGAIN = new Set(["pin_wrong", "last_attempt", "pin_format"]);
+
+/** @param {import("./store.js").Screen} screen */
+export function show(screen) {
+  update({ screen });
+}
+
+/**
+ * The page cannot work yet; `kind` says why.
+ * @param {string} kind
+ * @param {import("./agent.js").Problem} [problem]
+ */
+export function setUp(kind, problem) {
+  const same = now().screen.name === "setup" && now().screen.kind === kind && !problem;
+  if (!same) update({ screen: { name: "setup", kind, problem }, visit: null });
+}
+
+/** The screen that fits when nobody is in the middle of something. */
+export async function rest() {
+  const reader = now().status?.reader;
+  if (reader?.problem) return setUp("problem", reader.problem);
+  if (reader?.card_present) return cardCame();
+  update({ screen: { name: "idle" }, visit: null });
+}
+
+/** A card has been put in. */
+export async function cardCame() {
+  if (now().screen.name === "working") return;
+  update({ screen: { name: "choose" }, visit: null, evidence: null });
+}
+
+/** The card has been taken out: whatever was on the screen is over. */
+export async function cardLeft() {
+  const { name } = now().screen;
+  if (name === "working") return;
+  if (name === "idle" || name === "choose") return rest();
+  update({ screen: { name: "ended", reason: now().screen.reason ?? "removed" }, visit: null });
+}
+
+/** @param {"finished"|"idle"} reason */
+export function finish(reason) {
+  update({ screen: { name: "ended", reason }, visit: null });
+}
+
+/**
+ * The service and the action of these names, as the hub describes them at the moment.
+ * @param {{service: string, action: string}} choice
+ */
+export function describe(choice) {
+  const service = now().services.find((one) => one.service === choice.service);
+  const action = service?.actions.find((one) => one.name === choice.action);
+  return { service, action };
+}
+
+/**
+ * The visitor chose an action: ask for its fields, then for the PIN.
+ * @param {{service: string, action: string}} choice
+ */
+export async function begin(choice) {
+  const { action } = describe(choice);
+  if (action?.fields.length) return show({ name: "form", choice, values: {} });
+  return goOn(choice, {});
+}
+
+/**
+ * The fields are filled in.
+ * @param {{service: string, action: string}} choice
+ * @param {Record<string, string>} input
+ */
+export async function goOn(choice, input) {
+  const { service, action } = describe(choice);
+  if (action?.subject === "none" || action?.subject === "visit") return act(choice, input);
+  if (!now().status?.reader?.card_present) return show({ name: "problem", choice, problem: { code: "no_card" } });
+  if (service && !service.needs.includes("authentication-pin")) return tap(choice, input, null, false);
+  return askPin(choice, input);
+}
+
+/**
+ * Ask the card how many tries are left before asking the person.
+ * @param {{service: string, action: string}} choice
+ * @param {Record<string, string>} input
+ * @param {import("./agent.js").Problem} [problem] what was wrong with the PIN before
+ */
+export async function askPin(choice, input, problem) {
+  show({ name: "working", doing: "card" });
+  const card = await asked(choice, () => theAgent().card());
+  if (!card) return;
+  const pin = card.pins?.authentication ?? null;
+  if (pin?.blocked) return show({ name: "problem", choice, problem: { code: "pin_blocked" } });
+  show({ name: "pin", choice, input, left: pin?.attempts_remaining ?? null, problem });
+}
+
+/**
+ * The tap itself.
+ * @param {{service: string, action: string}} choice
+ * @param {Record<string, string>} input
+ * @param {string|null} pin
+ * @param {boolean} allowLast true after the person confirmed the last try
+ */
+export async function tap(choice, input, pin, allowLast) {
+  show({ name: "working", doing: "tap" });
+  const request = { ...choice, input, pin, allow_last_attempt: allowLast };
+  const outcome = await asked(choice, () => theAgent().tap(request));
+  request.pin = null;
+  if (!outcome) return;
+  keepEvidence(outcome);
+  if (outcome.state === "done") return finishTap(choice, outcome);
+  return refusedTap(choice, input, outcome);
+}
+
+/**
+ * @param {{service: string, action: string}} choice
+ * @param {import("./agent.js").Outcome} outcome
+ */
+function finishTap(choice, outcome) {
+  const visit = outcome.result.visit ? { service: choice.service, ...outcome.result.visit } : null;
+  update({ visit });
+  show({ name: "result", choice, result: outcome.result, lang: currentLanguage() });
+}
+
+/**
+ * @param {{service: string, action: string}} choice
+ * @param {Record<string, string>} input
+ * @param {import("./agent.js").Outcome} outcome
+ */
+function refusedTap(choice, input, outcome) {
+  const problem = outcome.problem ?? {};
+  const code = problem.code ?? "";
+  if (PIN_AGAIN.has(code) && !outcome.card?.blocked) return askPin(choice, input, problem);
+  show({ name: "problem", choice, problem, lang: currentLanguage() });
+}
+
+/**
+ * An action without card: within the visit, or one that concerns nobody.
+ * @param {{service: string, action: string}} choice
+ * @param {Record<string, string>} input
+ */
+export async function act(choice, input) {
+  const before = now().screen;
+  const visit = now().visit;
+  const request = visit ? { ...choice, input, visit_id: visit.id } : { ...choice, input };
+  const outcome = await asked(choice, () => theAgent().act(request));
+  if (!outcome) return;
+  keepEvidence(outcome);
+  if (outcome.state !== "done") {
+    return show({ name: "problem", choice, problem: outcome.problem ?? {}, lang: currentLanguage() });
+  }
+  show(nextResult(before, choice, outcome.result));
+}
+
+/**
+ * A refused action keeps what was on the screen, so that the desk can go on with the next item.
+ * @param {import("./store.js").Screen} before
+ * @param {{service: string, action: string}} choice
+ * @param {any} result
+ */
+function nextResult(before, choice, result) {
+  const visit = now().visit;
+  if (result.visit) update({ visit: { service: choice.service, ...result.visit } });
+  const kept = visit && before.name === "result" && result.outcome !== "done" ? before.result : null;
+  const merged = kept ? { ...result, view: result.view?.length ? result.view : kept.view, offers: kept.offers } : result;
+  return { name: "result", choice, result: merged, lang: currentLanguage(), desk: Boolean(visit) };
+}
+
+/**
+ * Ask the agent; a failure becomes the problem screen and `null`.
+ * @template T
+ * @param {{service: string, action: string}} choice
+ * @param {() => Promise<T>} question
+ * @returns {Promise<T|null>}
+ */
+async function asked(choice, question) {
+  try {
+    return await question();
+  } catch (error) {
+    if (error instanceof AgentProblem) show({ name: "problem", choice, problem: error.problem, lang: currentLanguage() });
+    else setUp(await causeOfSilence());
+    return null;
+  }
+}
+
+/** @param {import("./agent.js").Outcome} outcome */
+function keepEvidence(outcome) {
+  const evidence = outcome.result?.evidence ?? outcome.problem?.evidence ?? {};
+  const trace = outcome.trace?.length ? outcome.trace : (now().evidence?.trace ?? []);
+  const checks = evidence.checks ?? (outcome.trace?.length ? [] : (now().evidence?.checks ?? []));
+  const code = outcome.problem?.code ?? outcome.result?.code ?? null;
+  update({ evidence: { trace, checks, audit: evidence.audit ?? null, code } });
+}

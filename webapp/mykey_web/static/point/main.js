@@ -1,0 +1,66 @@
+// The beginning of the page: language, the parts that draw themselves, the names above, and the way to the agent.
+
+import { connect, reloadServices } from "./connection.js";
+import { byId } from "./dom.js";
+import { startHood } from "./hood.js";
+import { startIdleClock } from "./idle.js";
+import { startReader } from "./reader.js";
+import { takeInvitation } from "./session.js";
+import { startStage } from "./stage.js";
+import { now, redraw, subscribe } from "./store.js";
+import { rememberedLanguage, useLanguage } from "./texts.js";
+import { startTray } from "./tray.js";
+
+const TITLE = "page.heading";
+
+/** Name of the service point and of the municipality, as the enrolment gave them. */
+function showNames() {
+  const { status } = now();
+  const title = byId("point-title");
+  const town = byId("municipality");
+  const name = status?.service_point?.title ?? status?.service_point?.name ?? status?.service_point;
+  if (typeof name === "string" && name) {
+    delete title.dataset.text;
+    title.textContent = name;
+  } else {
+    title.dataset.text = TITLE;
+  }
+  const municipality = status?.municipality?.name ?? status?.municipality;
+  town.hidden = typeof municipality !== "string";
+  if (!town.hidden) town.textContent = municipality;
+}
+
+/** @param {string} language */
+async function switchLanguage(language) {
+  await useLanguage(language);
+  redraw();
+  await reloadServices();
+}
+
+function startLanguages() {
+  for (const node of document.querySelectorAll("[data-language]")) {
+    const language = /** @type {HTMLElement} */ (node).dataset.language ?? "ja";
+    node.addEventListener("click", () => switchLanguage(language));
+  }
+}
+
+/** A new invitation may come into the same tab, for example when the agent was started again. */
+function startInvitations() {
+  window.addEventListener("hashchange", () => location.hash.includes("agent=") && connect(takeInvitation()));
+}
+
+async function start() {
+  await useLanguage(rememberedLanguage());
+  startLanguages();
+  startTray();
+  startReader();
+  startStage();
+  startHood();
+  startIdleClock();
+  subscribe((changed) => (changed.has("status") || changed.has("language")) && showNames());
+  redraw();
+  startInvitations();
+  await connect(takeInvitation());
+}
+
+await start();

@@ -1,0 +1,34 @@
+// The screen after a visit: everything personal is gone, and the card must not be forgotten.
+
+import { el, button } from "../dom.js";
+import { insert } from "../connection.js";
+import { rest } from "../flow.js";
+import { now } from "../store.js";
+import { t } from "../texts.js";
+
+const STAYS_MS = 6_000;
+
+/**
+ * @param {{reason: "finished"|"idle"|"removed"}} screen
+ * @returns {import("../stage.js").Drawing}
+ */
+export function ended(screen) {
+  const present = Boolean(now().status?.reader?.card_present);
+  if (!present) window.setTimeout(() => now().screen === screen && rest(), STAYS_MS);
+  const text = t(`page.ended.${screen.reason}`);
+  const take = present ? t("page.ended.take_card") : "";
+  return {
+    title: t("page.ended.title"),
+    tone: present ? "warning" : "calm",
+    body: [
+      el("p", { class: "lead" }, text),
+      present && el("p", { class: "notice notice--warning" }, take),
+      el("div", { class: "buttons" }, present && now().tray && takeOut(), button(t("page.ended.again"), rest, { class: "button button--large" })),
+    ],
+    say: [text, take],
+  };
+}
+
+function takeOut() {
+  return button(t("page.reader.remove"), () => insert(null), { class: "button button--primary button--large" });
+}

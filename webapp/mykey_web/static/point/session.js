@@ -1,0 +1,53 @@
+// Where the agent is and the token that pairs this tab with it. Both live in the tab only and end with it.
+// The address is always the loopback interface: the fragment chooses a port, never a host.
+
+const PORT = "mykey.agent";
+const TOKEN = "mykey.pairing";
+
+/**
+ * @typedef {{agent: number|null, code: string|null}} Invitation
+ */
+
+/**
+ * Read `#agent=PORT&pair=CODE` once and take it out of the address bar and the history: the code is for one use.
+ * @returns {Invitation}
+ */
+export function takeInvitation() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const agent = validPort(fragment.get("agent"));
+  const code = fragment.get("pair");
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  if (agent && String(agent) !== sessionStorage.getItem(PORT)) rememberAgent(agent);
+  return { agent: agent ?? rememberedAgent(), code };
+}
+
+/**
+ * A port number from 1 to 65535, or null for anything else.
+ * @param {string|null} text
+ */
+export function validPort(text) {
+  const port = /^\d{1,5}$/.test(text ?? "") ? Number(text) : 0;
+  return port >= 1 && port <= 65535 ? port : null;
+}
+
+/** @returns {number|null} */
+export function rememberedAgent() {
+  return validPort(sessionStorage.getItem(PORT));
+}
+
+/** @param {number} port */
+export function rememberAgent(port) {
+  sessionStorage.setItem(PORT, String(port));
+  sessionStorage.removeItem(TOKEN);
+}
+
+/** @returns {string|null} */
+export function pairingToken() {
+  return sessionStorage.getItem(TOKEN);
+}
+
+/** @param {string|null} token */
+export function keepPairingToken(token) {
+  if (token) sessionStorage.setItem(TOKEN, token);
+  else sessionStorage.removeItem(TOKEN);
+}

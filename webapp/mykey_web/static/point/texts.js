@@ -1,0 +1,75 @@
+// The wording of the page in the language of the moment. The texts come from the hub as JSON; none is in the code.
+
+/** @type {Record<string, string>} */
+let texts = {};
+let language = document.documentElement.lang;
+const KEPT_LANGUAGE = "mykey.language";
+
+/** The language tag of what the page shows now: `ja`, `en` or `ja-Hira`. */
+export function currentLanguage() {
+  return language;
+}
+
+/** The language chosen earlier in this tab, or the one the hub rendered the page in. */
+export function rememberedLanguage() {
+  return sessionStorage.getItem(KEPT_LANGUAGE) ?? document.documentElement.lang;
+}
+
+/**
+ * Load a language and show every static text of the page in it.
+ * @param {string} wanted
+ * @returns {Promise<void>}
+ */
+export async function useLanguage(wanted) {
+  const address = String(document.body.dataset.texts).replace("LANG", wanted);
+  const response = await fetch(address, { credentials: "same-origin" });
+  if (!response.ok) throw new Error(`no texts for ${wanted}: ${response.status}`);
+  texts = await response.json();
+  language = wanted;
+  sessionStorage.setItem(KEPT_LANGUAGE, wanted);
+  document.documentElement.lang = wanted;
+  applyStaticTexts();
+}
+
+function applyStaticTexts() {
+  for (const node of document.querySelectorAll("[data-text]")) {
+    node.textContent = t(/** @type {HTMLElement} */ (node).dataset.text ?? "");
+  }
+  for (const node of document.querySelectorAll("[data-label]")) {
+    node.setAttribute("aria-label", t(/** @type {HTMLElement} */ (node).dataset.label ?? ""));
+  }
+  for (const node of document.querySelectorAll("[data-language]")) {
+    const own = /** @type {HTMLElement} */ (node).dataset.language;
+    node.setAttribute("aria-pressed", String(own === language));
+  }
+}
+
+/**
+ * The text of `key`, with `{name}` replaced by `values.name`; the key itself when unknown.
+ * @param {string} key
+ * @param {Record<string, string|number>} [values]
+ */
+export function t(key, values = {}) {
+  const text = texts[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+/**
+ * True when the catalogue has `key`.
+ * @param {string} key
+ */
+export function hasText(key) {
+  return key in texts;
+}
+
+/**
+ * Pick from `{ja, en}` what suits the language, with the tag of what was picked.
+ * @param {Record<string, string>} choices
+ * @returns {{text: string, lang: string}}
+ */
+export function localised(choices) {
+  for (const tag of [language, language.split("-")[0], "ja", "en"]) {
+    if (choices[tag]) return { text: choices[tag], lang: tag };
+  }
+  return { text: "", lang: language };
+}

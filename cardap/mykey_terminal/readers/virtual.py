@@ -29,11 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrayCard:
-    """One card of the tray: `title` and `purpose` by language (ja, en)."""
+    """One card of the tray: `title` and `purpose` by language (ja, en).
+
+    `pin` is the emulated card's authentication PIN, so that a visitor of the demo can use the card.
+    """
 
     name: str
     title: dict[str, str]
     purpose: dict[str, str]
+    pin: str
 
 
 class VirtualReader:
@@ -58,7 +62,9 @@ class VirtualReader:
     def tray(self) -> list[TrayCard]:
         """Every card that can be inserted."""
         people = [personas.load(name, self._today) for name in personas.names()]
-        return [TrayCard(person.name, asdict(person.title), asdict(person.purpose)) for person in people]
+        return [
+            TrayCard(person.name, asdict(person.title), asdict(person.purpose), person.auth_pin) for person in people
+        ]
 
     def insert(self, name: str | None) -> None:
         """Take out what is inserted and insert `name` (None: leave the reader empty).

@@ -17,7 +17,7 @@ from mykey_web.pages import blueprint as pages
 MAX_BODY_BYTES = 64 * 1024
 _log = logging.getLogger(__name__)
 _CSP = (
-    "default-src 'self'; connect-src 'self' http://127.0.0.1:* http://[::1]:* http://localhost:*; "
+    "default-src 'self'; connect-src 'self' http://127.0.0.1:*; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
 )
 

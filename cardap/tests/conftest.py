@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from mykey_cardap.emulator.cards import make_card
 from mykey_cardap.emulator.contents.holder import CardHolder, CardSex
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    from mykey_cardap.emulator.card import VirtualCard
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +66,36 @@ def openssl_verify(tmp_path: Path) -> Callable[[RSAPublicKey, bytes, bytes], boo
         return done.returncode == 0 and "Verified OK" in done.stdout
 
     return verify
+
+
+class CardTalk:
+    """An emulated card under power, spoken to in hexadecimal; `pull out and back in` is `power_cycle`."""
+
+    def __init__(self, card: VirtualCard) -> None:
+        self.card = card
+        self.power_cycle()
+
+    def power_cycle(self) -> None:
+        """Power off and on."""
+        self.card.power_off()
+        self.card.power_on()
+
+    def __call__(self, *parts: str) -> str:
+        """Send a command given in pieces; the answer in upper case, data and status word."""
+        return self.card.process(bytes.fromhex("".join(parts))).hex().upper()
+
+    def data(self, *parts: str) -> bytes:
+        """Send a command that must succeed and return its data."""
+        answer = self(*parts)
+        assert answer.endswith("9000"), answer
+        return bytes.fromhex(answer[:-4])
+
+
+@pytest.fixture
+def talk() -> Callable[..., CardTalk]:
+    """`(persona, **options of make_card) -> CardTalk`, with the epoch of 2026."""
+
+    def make(persona: str = "adult", **options: Any) -> CardTalk:
+        return CardTalk(make_card(persona, today=date(2026, 11, 23), **options))
+
+    return make

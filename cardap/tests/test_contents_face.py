@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import subprocess
 from dataclasses import replace
 from datetime import date
@@ -123,17 +124,26 @@ def test_text_pictures_are_black_and_white_png(
     assert size in {None, picture.size}
 
 
-def test_photo_is_greyscale_jpeg_2000(files: dict[int, bytes], tmp_path: Path) -> None:
-    """Pillow decodes it, `file` names it, and it is no JPEG (a mistake of several sources)."""
+def test_photo_is_greyscale_jpeg_2000(files: dict[int, bytes]) -> None:
+    """Pillow decodes it, and it is no JPEG (a mistake of several sources)."""
     content = _members(files[0x0002])[0xDF27].value
     assert content.startswith(bytes.fromhex("0000000C6A5020200D0A870A"))
     picture = Image.open(io.BytesIO(content))
     picture.load()
     assert (picture.format, picture.mode) == ("JPEG2000", "L")
-    path = tmp_path / "photo"
-    path.write_bytes(content)
-    named = subprocess.run(["file", "--brief", path], check=True, capture_output=True, text=True)
-    assert "JPEG 2000 Part 1 (JP2)" in named.stdout
+
+
+@pytest.mark.skipif(shutil.which("file") is None, reason="the program `file` is not installed")
+@pytest.mark.parametrize(
+    ("tag", "named"),
+    [(0xDF25, "PNG image data, 496 x"), (0xDF27, "JPEG 2000 Part 1 (JP2)"), (0xDF2A, "PNG image data, 24 x 12, 1-bit")],
+)
+def test_file_names_the_pictures(files: dict[int, bytes], tmp_path: Path, tag: int, named: str) -> None:
+    """The magic numbers say the same to a program that we did not write."""
+    path = tmp_path / "picture"
+    path.write_bytes(_members(files[0x0002])[tag].value)
+    done = subprocess.run(["file", "--brief", path], check=True, capture_output=True, text=True)
+    assert named in done.stdout
 
 
 def test_sex_and_birth_date_are_written_as_on_the_card(test_card_holder: CardHolder) -> None:

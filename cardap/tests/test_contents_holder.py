@@ -89,3 +89,8 @@ def test_former_name_stands_in_brackets_after_the_family_name(test_card_holder: 
 def test_card_stores_five_digits_of_the_municipality(test_card_holder: CardHolder) -> None:
     """The check digit of 全国地方公共団体コード is not on the card."""
     assert test_card_holder.municipality_code_on_card == "13221"
+
+
+def test_repr_shows_nothing_personal(test_card_holder: CardHolder) -> None:
+    """A holder may end up in a log or a traceback."""
+    assert repr(test_card_holder) == "<CardHolder>"

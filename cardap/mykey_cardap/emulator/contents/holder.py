@@ -57,14 +57,14 @@ def check_digit(first_eleven: str) -> str:
     return "0" if remainder <= 1 else str(_MOD - remainder)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CardHolder:
     """A synthetic person and what is printed on the card.
 
     `name` is 姓 and 名 with U+3000 between them (foreign names have none); `former_name` is the 旧氏 alone;
     `municipality_code` has six digits including its check digit, of which the card stores the first five;
     `manufacture_serial` is the fifteen digits of the common AP's record. Strings are used as given, never
-    normalised. `HolderError` when a value cannot be on a card.
+    normalised; `repr` shows none of them. `HolderError` when a value cannot be on a card.
     """
 
     name: str
@@ -88,6 +88,9 @@ class CardHolder:
         if check_digit(self.number_a[:-1]) != self.number_a[-1]:
             raise HolderError("number_a", "the check digit is wrong")
         era_date(self.birth_date)
+
+    def __repr__(self) -> str:
+        return "<CardHolder>"
 
     @property
     def name_on_card(self) -> str:

@@ -124,16 +124,12 @@ def enrol(
 
 
 def _from_answer(answer: dict[str, Any], *, origin: str, name: str, now: datetime) -> Enrolment:
+    endpoint = answer.get("token_endpoint")
+    if isinstance(endpoint, str):
+        endpoint = urljoin(f"{origin}/", endpoint)
+    ours = {"hub_origin": origin, "name": name, "enrolled_at": now, "token_endpoint": endpoint}
     try:
-        enrolment = Enrolment.model_validate(
-            {
-                **answer,
-                "hub_origin": origin,
-                "name": name,
-                "enrolled_at": now,
-                "token_endpoint": urljoin(f"{origin}/", str(answer.get("token_endpoint"))),
-            }
-        )
+        enrolment = Enrolment.model_validate({**answer, **ours})
     except ValidationError:
         raise HubAnswerError("the hub's answer to the enrolment is incomplete") from None
     if not same_origin(enrolment.token_endpoint, origin):

@@ -18,6 +18,8 @@ _MASKED = frozenset({Ins.VERIFY, Ins.CHANGE_REFERENCE_DATA, Ins.JICSAP_CHANGE_KE
 _HEADER = 4
 _SHOWN_DATA = 8
 """Bytes of an answer that are shown. A certificate's serial number begins behind them."""
+_FILE_HEAD = 8
+"""Reads from this offset on show no data at all: there stand serial numbers and names."""
 _BY_NAME = 0x04
 
 _NOTES = {
@@ -71,7 +73,8 @@ class TracingTransport:
         return response
 
     def _note(self, command: bytes | bytearray, response: bytes) -> None:
-        self.exchanges.append(Exchange(_shown_command(command), _shown_response(response), _note(command)))
+        shown = 0 if _reads_inside(command) else _SHOWN_DATA
+        self.exchanges.append(Exchange(_shown_command(command), _shown_response(response, shown), _note(command)))
 
 
 def _shown_command(command: bytes | bytearray) -> str:
@@ -81,12 +84,17 @@ def _shown_command(command: bytes | bytearray) -> str:
     return command[:shown].hex(" ").upper() + " **" * (len(command) - shown)
 
 
-def _shown_response(response: bytes) -> str:
+def _shown_response(response: bytes, limit: int) -> str:
     data, status = response[:-2], response[-2:]
-    shown = data[:_SHOWN_DATA].hex(" ").upper()
-    if len(data) > _SHOWN_DATA:
-        shown += f" … ({len(data)} bytes)"
-    return f"{shown} {status.hex(' ').upper()}".strip()
+    parts = [data[:limit].hex(" ").upper(), status.hex(" ").upper()]
+    if len(data) > limit:
+        parts.insert(1, f"… ({len(data)} bytes)")
+    return " ".join(part for part in parts if part)
+
+
+def _reads_inside(command: bytes | bytearray) -> bool:
+    """Whether the command reads from the middle of a file (READ BINARY with an offset of 15 bits)."""
+    return len(command) >= _HEADER and command[1] == Ins.READ_BINARY and command[2:4] >= bytes((0, _FILE_HEAD))
 
 
 def _note(command: bytes | bytearray) -> str:

@@ -54,11 +54,11 @@ class TapBody(_Body):
     allow_last_attempt: bool = False
 
     def pin_bytes(self) -> bytearray:
-        """The PIN in a buffer that its user overwrites.
+        """The PIN in a buffer that its user overwrites; what is no ASCII becomes `?`, which no PIN has.
 
         The text of the request stays in memory until it is collected: a JSON parser leaves no other choice.
         """
-        return bytearray(self.pin.get_secret_value().encode())
+        return bytearray(self.pin.get_secret_value().encode("ascii", "replace"))
 
 
 def parse(model: type[_M], raw: bytes) -> _M:

@@ -1,0 +1,171 @@
+"""The commands as people run them, against the hub's double over real HTTP on loopback."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from waitress import create_server
+
+from mykey_terminal.cli import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MYKEY = [sys.executable, "-c", "from mykey_terminal.cli import terminal; terminal()"]
+
+
+@pytest.fixture
+def live_hub(hub_double: Any) -> Iterator[str]:
+    """The double behind a real server, on the real clock; its address."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - the only test with real time
+
+    hub_double.clock = lambda: datetime.now(UTC)
+    server = create_server(hub_double, host="127.0.0.1", port=0, threads=2)
+    hub_double.origin = f"http://127.0.0.1:{server.effective_port}"
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield hub_double.origin
+    server.close()
+    server.task_dispatcher.shutdown()
+    thread.join(5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "terminal"
+
+
+def run(*arguments: str | Path, given: str = "") -> Any:
+    return CliRunner().invoke(terminal, [str(argument) for argument in arguments], input=given)
+
+
+@pytest.fixture
+def at_home(live_hub: str, folder: Path) -> Path:
+    """An enrolled terminal."""
+    result = run("enrol", "--hub", live_hub, "--code-stdin", "--state", folder, given="KONNICHIWA\n")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_enrol_tap_and_status(at_home: Path, live_hub: str) -> None:
+    """The three commands one after the other; the PIN comes from standard input and is not printed."""
+    options = ("--state", at_home, "--service", "library", "--virtual", "adult", "--pin-stdin")
+    result = run("tap", *options, "--input", "item=77001", "--json", given="1234\n")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["result"]["code"] == "opened"
+    assert "1234" not in result.output
+    wrong = run("tap", *options, given="9999\n")
+    assert (wrong.exit_code, wrong.output) == (1, "not done: pin_wrong [pin_wrong]\n")
+    status = run("status", "--state", at_home, "--json")
+    assert status.exit_code == 0, status.output
+    assert json.loads(status.output)["hub_origin"] == live_hub
+    assert json.loads(status.output)["services"] == ["library"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("status",), "[not_enrolled]"),
+        (("tap", "--service", "library", "--virtual", "adult", "--pin-stdin"), "[not_enrolled]"),
+        (("agent",), "[not_enrolled]"),
+        (("enrol", "--hub", "http://hub.example.jp", "--code", "X"), "[hub_address]"),
+    ],
+)
+def test_errors_are_one_line_with_a_code(folder: Path, arguments: tuple[str, ...], told: str) -> None:
+    """No traceback: one line, a code, exit status 1."""
+    result = run(arguments[0], "--state", folder, *arguments[1:], given="1234\n")
+    assert result.exit_code == 1
+    assert told in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_unknown_card_and_bad_input_are_told(at_home: Path) -> None:
+    """A persona that does not exist, and an input without a value."""
+    options = ("tap", "--state", at_home, "--service", "library", "--pin-stdin")
+    assert "[card_unknown]" in run(*options, "--virtual", "nobody", given="1234\n").output
+    result = run(*options, "--virtual", "adult", "--input", "item", given="1234\n")
+    assert (result.exit_code, "NAME=VALUE" in result.output) == (2, True)
+
+
+def test_hub_that_is_away_is_told(at_home: Path, hub_double: Any) -> None:
+    """Status says so with exit status 1, and a tap fails before the card is touched."""
+    text = (at_home / "terminal.json").read_text()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        (at_home / "terminal.json").write_text(
+            text.replace(hub_double.origin, f"http://127.0.0.1:{unused.getsockname()[1]}")
+        )
+    status = run("status", "--state", at_home, "--json")
+    assert (status.exit_code, json.loads(status.output)["hub"]) == (1, "hub_unreachable")
+    options = ("--state", at_home, "--service", "library", "--virtual", "adult", "--pin-stdin", "--json")
+    answer = json.loads(run("tap", *options, given="1234\n").output)
+    assert (answer["problem"]["code"], answer["trace"]) == ("hub_unreachable", [])
+
+
+@pytest.fixture
+def live_agent(at_home: Path, tmp_path: Path) -> Iterator[tuple[dict[str, str], subprocess.Popen[bytes], Path]]:
+    """An agent as a process of its own: what it announced, the process, and the file with its output."""
+    ready, output = tmp_path / "ready.json", tmp_path / "agent.log"
+    options = ["agent", "--state", str(at_home), "--virtual", "--ready-file", str(ready)]
+    with output.open("wb") as stream:
+        process = subprocess.Popen([*MYKEY, *options], stdout=stream, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 20
+    while not ready.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert ready.exists(), output.read_text()
+    yield json.loads(ready.read_text()), process, output
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+
+
+def test_agent_process_serves_a_page(
+    live_agent: tuple[dict[str, str], subprocess.Popen[bytes], Path], live_hub: str, tmp_path: Path
+) -> None:
+    """Pair, insert, tap over real HTTP; then what the process printed and who may read the announcement."""
+    announced, process, output = live_agent
+    ready = tmp_path / "ready.json"
+    assert ready.stat().st_mode & 0o777 == 0o600
+    with httpx.Client(base_url=announced["api"], headers={"Origin": live_hub}, trust_env=False) as page:
+        answer = page.post("/pair", json={"code": announced["pairing_code"]})
+        page.headers["Mykey-Pairing"] = answer.json()["token"]
+        assert answer.headers["Access-Control-Allow-Origin"] == live_hub
+        assert "Server" not in answer.headers
+        assert json.loads(ready.read_text())["pairing_code"] != announced["pairing_code"]
+        page.put("/tray/inserted", json={"card": "adult"})
+        tap = page.post("/taps", json={"service": "library", "pin": "1234"}).json()
+        assert (tap["state"], tap["result"]["code"]) == ("done", "opened")
+        assert page.get("/status", headers={"Host": "evil.example"}).status_code == 421
+        too_much = page.post("/taps", content=b"x" * 70_000, headers={"Content-Type": "application/json"})
+        assert too_much.status_code == 413
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert output.read_bytes() == b""
+
+
+def test_agent_listens_on_loopback_only(
+    live_agent: tuple[dict[str, str], subprocess.Popen[bytes], Path],
+) -> None:
+    """The kernel's table of listening sockets of the process names 127.0.0.1 and ::1, nothing else."""
+    announced, process, _ = live_agent
+    port = int(announced["address"].rsplit(":", 1)[1])
+    own = {str(link.readlink()) for link in Path(f"/proc/{process.pid}/fd").iterdir() if link.is_symlink()}
+    hosts = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            host, listening = fields[1].rsplit(":", 1)
+            if fields[3] == "0A" and int(listening, 16) == port and f"socket:[{fields[9]}]" in own:
+                hosts.add(host)
+    assert "0100007F" in hosts
+    assert hosts <= {"0100007F", "00000000000000000000000001000000"}

@@ -18,6 +18,7 @@ from mykey_cardap.tlv import Tlv, TlvError, expect, find, parse_all
 _CV_CERTIFICATE, _CV_BODY, _CV_SIGNATURE = 0x7F21, 0x5F4E, 0x5F37
 _EXPONENT, _MODULUS = 0x90, 0x91
 _KEY_ID = 16
+_MIN_KEY_BYTES = 128
 _MAX_KEY_BYTES = 512
 
 
@@ -66,8 +67,8 @@ def parse_public_key(raw: bytes) -> rsa.RSAPublicKey:
         exponent, modulus = find(objects, _EXPONENT).value, find(objects, _MODULUS).value
     except TlvError as error:
         raise BadCardDataError("the public key is malformed") from error
-    if len(modulus) > _MAX_KEY_BYTES or len(exponent) > len(modulus):
-        raise BadCardDataError("the public key is too long")
+    if not _MIN_KEY_BYTES <= len(modulus) <= _MAX_KEY_BYTES or len(exponent) > len(modulus):
+        raise BadCardDataError("the public key has no plausible length")
     numbers = rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big"))
     try:
         return numbers.public_key()

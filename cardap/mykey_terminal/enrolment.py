@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
 from mykey_terminal.device_key import DeviceKey
-from mykey_terminal.errors import AlreadyEnrolledError, HubAnswerError, NotEnrolledError, StateError
+from mykey_terminal.errors import AlreadyEnrolledError, HubAddressError, HubAnswerError, NotEnrolledError, StateError
 from mykey_terminal.files import check_private, make_private_directory, write_private
 from mykey_terminal.hub_address import hub_origin, same_origin
 from mykey_terminal.hub_http import API, HubHttp
@@ -124,6 +124,10 @@ def enrol(
 
 
 def _from_answer(answer: dict[str, Any], *, origin: str, name: str, now: datetime) -> Enrolment:
+    own = answer.get("origin", origin)
+    if own != origin:
+        # Every tap would be refused later, since a card signs for the enrolled origin only.
+        raise HubAddressError(f"the hub calls itself {own!r}: enrol with that address")
     endpoint = answer.get("token_endpoint")
     if isinstance(endpoint, str):
         endpoint = urljoin(f"{origin}/", endpoint)

@@ -47,7 +47,6 @@ class Tap(_Answer):
 class TapState(_Answer):
     """What became of a tap: `open` means that no proof has had an effect so far."""
 
-    tap_id: str
     state: Literal["open", "done", "refused", "expired"]
     result: dict[str, Any] | None = None
     problem: dict[str, Any] | None = None

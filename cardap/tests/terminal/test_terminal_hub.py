@@ -103,6 +103,18 @@ def test_lost_enrolment_is_repeated_with_the_same_key(
     assert first == second
 
 
+def test_hub_under_another_name_is_told(
+    state: StateDirectory, clock: Any, hub_double: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub whose own origin is not the address that was typed names the right one, and no terminal is made."""
+    good = hub_double._enrol
+    other = {"origin": "https://mykey.example.jp"}
+    monkeypatch.setattr(hub_double, "_enrol", lambda request: ({**good(request)[0], **other}, 201))
+    with pytest.raises(HubAddressError, match="https://mykey.example.jp"):
+        enrol(ORIGIN, "KONNICHIWA", state, name="x", clock=clock, transport=httpx.WSGITransport(app=hub_double))
+    assert not (state.path / "terminal.json").exists()
+
+
 @pytest.mark.parametrize(
     "change",
     [

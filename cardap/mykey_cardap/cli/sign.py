@@ -37,8 +37,8 @@ _WRITABLE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("file", type=_READABLE)
 @click.option(
     "--kind",
-    type=click.Choice(list(CertificateKind)),
-    default=CertificateKind.SIGNATURE,
+    type=click.Choice([kind.value for kind in CertificateKind]),
+    default=CertificateKind.SIGNATURE.value,
     show_default=True,
     help="Which key signs. Never let the authentication key sign what somebody else chose.",
 )
@@ -51,29 +51,29 @@ def sign(
     frame: Frame,
     *,
     file: Path,
-    kind: CertificateKind,
+    kind: str,
     output: Path | None,
     certificate: Path | None,
     pin_stdin: bool,
     use_last_try: bool,
 ) -> None:
     """Sign FILE with the card. Asks for the signature password (or the authentication PIN)."""
-    kind = CertificateKind(kind)
+    chosen = CertificateKind(kind)
     output = output or file.with_name(file.name + ".sig")
     with frame.card() as card:
-        status = card.perform(lambda transport: JpkiSession(transport).pin_status(kind.value))
+        status = card.perform(lambda transport: JpkiSession(transport).pin_status(chosen.value))
         if not frame.as_json:
-            click.echo(frame.tell_status(kind.value, status), err=True)
-        pin = frame.ask_pin(kind.value, from_stdin=pin_stdin)
+            click.echo(frame.tell_status(chosen.value, status), err=True)
+        pin = frame.ask_pin(chosen.value, from_stdin=pin_stdin)
         frame.note("signing")
         try:
-            signed = card.perform(lambda transport: _sign(transport, kind, pin, file, last=use_last_try))
+            signed = card.perform(lambda transport: _sign(transport, chosen, pin, file, last=use_last_try))
         finally:
             wipe(pin)
     output.write_bytes(signed.signature)
     if certificate is not None:
         certificate.write_bytes(signed.certificate)
-    _report(frame, signed, kind, file, output)
+    _report(frame, signed, chosen, file, output)
 
 
 def _sign(transport: Transport, kind: CertificateKind, pin: bytearray, file: Path, *, last: bool) -> _Signed:

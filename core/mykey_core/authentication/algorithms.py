@@ -33,6 +33,9 @@ _ORDERS = {
 }
 
 
+_HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
+
+
 @unique
 class Scheme(Enum):
     """How the hash is signed."""
@@ -55,7 +58,7 @@ class Algorithm:
 
     def digest(self, text: str) -> bytes:
         """H(text), as the signed value is made of it."""
-        return hashlib.new(self.hash_name, text.encode()).digest()
+        return _HASHES[self.hash_name](text.encode()).digest()
 
 
 def _family(bits: int, hash_: hashes.HashAlgorithm, curve: str, coordinate: int) -> list[Algorithm]:
@@ -90,7 +93,7 @@ def check_fits(algorithm: Algorithm, key: PublicKey) -> None:
 
 def check_length(algorithm: Algorithm, key: PublicKey, signature: bytes) -> None:
     """V12: as long as the modulus, or two coordinates; a DER encoded ECDSA signature has another length."""
-    wanted = (key.key_size + 7) // 8 if isinstance(key, rsa.RSAPublicKey) else 2 * algorithm.coordinate
+    wanted = 2 * algorithm.coordinate or (key.key_size + 7) // 8
     if len(signature) != wanted:
         raise refuse(TokenReason.SIGNATURE_LENGTH)
 
@@ -114,17 +117,13 @@ def is_signature(algorithm: Algorithm, key: PublicKey, signature: bytes, message
     """Whether the signature is that of `key` over `message`. PSS: MGF1 of the same hash, salt as long as the hash."""
     try:
         if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, message, _padding(algorithm), algorithm.hash)
+            key.verify(signature, message, _PADDINGS[algorithm.name], algorithm.hash)
         else:
             encoded = encode_dss_signature(*_numbers(algorithm, signature))
             key.verify(encoded, message, ec.ECDSA(algorithm.hash))
     except InvalidSignature:
         return False
     return True
-
-
-def _padding(algorithm: Algorithm) -> padding.AsymmetricPadding:
-    return _PADDINGS[algorithm.name]
 
 
 _PADDINGS: dict[str, padding.AsymmetricPadding] = {

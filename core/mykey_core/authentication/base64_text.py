@@ -16,7 +16,7 @@ def decode(text: str) -> bytes:
     """The bytes of `text`; `Base64Refused` unless encoding them gives exactly `text` again."""
     try:
         encoded = text.encode("ascii")
-        raw = binascii.a2b_base64(encoded, strict_mode=True)
+        raw = binascii.a2b_base64(encoded)
     except ValueError:  # binascii.Error and UnicodeEncodeError are ValueErrors
         raise Base64Refused("no base64") from None
     if binascii.b2a_base64(raw, newline=False) != encoded:

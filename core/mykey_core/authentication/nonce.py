@@ -27,9 +27,11 @@ def new_nonce() -> str:
 
 
 def check_length(nonce: str | None) -> str:
-    """The nonce, if one was issued and it is long enough to be no guess."""
+    """The nonce, if one was issued and it is long enough to be no guess. It is ASCII text, as base64 is."""
     if not nonce:
         raise refuse(TokenReason.NONCE_MISSING)
+    if not nonce.isascii():
+        raise refuse(TokenReason.NONCE_MALFORMED)
     if len(nonce) < MINIMUM_LENGTH:
         raise refuse(TokenReason.NONCE_TOO_SHORT)
     return nonce

@@ -12,7 +12,7 @@ import idna
 
 from mykey_core.errors import ConfigurationError
 
-_SETTING = "origin"
+ORIGIN_SETTING = "origin"
 _SHAPE = re.compile(r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^:/?#@\[\]\\]+)(?::(?P<port>[0-9]+))?", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _DEFAULT_PORT = {"https": "443", "http": "80"}
@@ -22,7 +22,7 @@ _MAX_HOST = 253
 
 
 def _refuse(message: str) -> ConfigurationError:
-    return ConfigurationError(_SETTING, f"{message} (write it like https://hub.city.example.jp)")
+    return ConfigurationError(ORIGIN_SETTING, f"{message} (write it like https://hub.city.example.jp)")
 
 
 def check_origin(origin: str, *, loopback_allowed: bool) -> str:

@@ -46,6 +46,7 @@ class TokenReason(StrEnum):
     HELD = "certificate_held"
     REVOCATION_UNAVAILABLE = "revocation_unavailable"
     NONCE_MISSING = "nonce_missing"
+    NONCE_MALFORMED = "nonce_malformed"
     NONCE_TOO_SHORT = "nonce_too_short"
     NONCE_UNKNOWN = "nonce_unknown"
     NONCE_USED = "nonce_used"

@@ -95,7 +95,7 @@ def check_issuer(signing: CertificateForm, login: raw_certificate.RawCertificate
 
 def check_time(signing: CertificateForm, now: datetime) -> None:
     """It is valid at `now`."""
-    if not signing.certificate.not_valid_before_utc <= now <= signing.certificate.not_valid_after_utc:
+    if not signing.not_before <= now <= signing.not_after:
         raise refuse(TokenReason.SIGNING_TIME)
 
 

@@ -19,6 +19,7 @@ from mykey_core.authentication import token as tokens
 from mykey_core.authentication.errors import TokenRefused, refuse
 from mykey_core.authentication.origin import check_origin
 from mykey_core.authentication.reasons import TokenReason
+from mykey_core.errors import ConfigurationError
 from mykey_core.trust.certificate_cache import CertificateCache
 from mykey_core.trust.end_entity import AUTHENTICATION_POLICY
 from mykey_core.trust.errors import CertificateRefused, TrustError
@@ -87,6 +88,8 @@ class TokenVerifier:
         self, *, trust: TrustStore, revocation: RevocationSource, origin: str, policy: LoginPolicy | None = None
     ) -> None:
         self._policy = policy or LoginPolicy()
+        if not trust.issuers(self._policy.kind):
+            raise ConfigurationError("trust anchors", f"none of them may issue {self._policy.kind} certificates")
         self._origin = check_origin(origin, loopback_allowed=True)
         self._origin_digests = {
             algorithm.hash_name: algorithm.digest(origin) for algorithm in algorithms.ALGORITHMS.values()
@@ -110,14 +113,17 @@ class TokenVerifier:
 
     def _verify(self, text: str | bytes, nonce: str | None, now: datetime) -> VerifiedToken:
         checked_nonce = nonces.check_length(nonce)
-        token = tokens.parse(text)
+        return self.verify_parsed(tokens.parse(text), checked_nonce, now)
+
+    def verify_parsed(self, token: tokens.AuthenticationToken, nonce: str, now: datetime) -> VerifiedToken:
+        """All that comes after the text: certificate, signature, revocation. Raises without the list of checks."""
         signing = token.signing_certificates
         also_signing = () if signing is None else signing_certificates.read(signing)
         known = self._certificates.validate(token.certificate, now)
         algorithms.check_fits(token.algorithm, known.public_key)
         for certificate in also_signing:
             signing_certificates.check(certificate, token.certificate, known.issuer, now)
-        self._check_signature(token, known.public_key, checked_nonce)
+        self._check_signature(token, known.public_key, nonce)
         answer = self._check_revocation(known.validated, now)
         return VerifiedToken(known.validated, answer, token.algorithm.name)
 

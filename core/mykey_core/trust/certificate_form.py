@@ -6,6 +6,7 @@ policy are in `end_entity.py`; the issuer is in `fast_path.py`.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 from cryptography import x509
@@ -22,6 +23,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 MINIMUM_RSA_BITS = 2048
 MINIMUM_RSA_EXPONENT = 65_537
+_USUAL_EXPONENT = b"\x02\x03\x01\x00\x01"  # INTEGER 65537
 _V3 = 2
 _MAX_SERIAL = 20  # octets, RFC 5280 4.1.2.2
 
@@ -68,11 +70,13 @@ _MAY_BE_CRITICAL = frozenset(
 
 
 class CertificateForm(NamedTuple):
-    """A certificate of good form: its raw parts, the parsed object, its key and what its extensions say."""
+    """A certificate of good form: its raw parts, the parsed object, its key, its validity (UTC), its extensions."""
 
     raw: RawCertificate
     certificate: x509.Certificate
     public_key: PublicKey
+    not_before: datetime
+    not_after: datetime
     facts: ExtensionFacts
 
 
@@ -96,22 +100,23 @@ def read_form(der: bytes) -> CertificateForm:
     check_key_algorithm(raw)
     check_no_extension_twice(raw)
     check_critical_extensions(raw)
-    certificate, public_key = _parse(der)
-    check_key_strength(public_key)
-    return CertificateForm(raw, certificate, public_key, _facts(raw))
+    form = _parse(der, raw)
+    check_key_strength(form)
+    return form
 
 
-def _parse(der: bytes) -> tuple[x509.Certificate, PublicKey]:
+def _parse(der: bytes, raw: RawCertificate) -> CertificateForm:
+    facts = _facts(raw)
     try:
         certificate = x509.load_der_x509_certificate(der)
-        # Reading the times and the key makes the lazy parser look at them; a bad one shows here and not later.
-        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        # The parser is lazy: bad times and a bad key show when they are read, so here and not later.
+        not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         public_key = certificate.public_key()
     except (ValueError, TypeError, OverflowError, x509.InvalidVersion):
         raise _refuse(CertificateReason.MALFORMED) from None
     if not isinstance(public_key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)):
         raise _refuse(CertificateReason.KEY_TYPE)
-    return certificate, public_key
+    return CertificateForm(raw, certificate, public_key, not_before, not_after, facts)
 
 
 def _facts(raw: RawCertificate) -> ExtensionFacts:
@@ -156,20 +161,24 @@ def check_key_algorithm(raw: RawCertificate) -> None:
         raise _refuse(CertificateReason.KEY_TYPE)
 
 
-def check_key_strength(key: PublicKey) -> None:
+def check_key_strength(form: CertificateForm) -> None:
     """V6: RSA has at least 2048 bits and an exponent of at least 65537."""
-    if isinstance(key, rsa.RSAPublicKey) and is_weak(key):
+    if isinstance(form.public_key, rsa.RSAPublicKey) and is_weak(form.public_key, form.raw.public_key_info):
         raise _refuse(CertificateReason.KEY_WEAK)
 
 
-def is_weak(key: rsa.RSAPublicKey) -> bool:
-    """Whether an RSA key is below the least size or exponent."""
-    return key.key_size < MINIMUM_RSA_BITS or key.public_numbers().e < MINIMUM_RSA_EXPONENT
+def is_weak(key: rsa.RSAPublicKey, info: bytes) -> bool:
+    """Whether an RSA key is below the least size or exponent; `info` is its SubjectPublicKeyInfo.
+
+    An RSA key ends with its exponent, so that the usual one is seen without taking the numbers apart.
+    """
+    usual = info.endswith(_USUAL_EXPONENT)
+    return key.key_size < MINIMUM_RSA_BITS or not (usual or key.public_numbers().e >= MINIMUM_RSA_EXPONENT)
 
 
 def check_no_extension_twice(raw: RawCertificate) -> None:
     """V4: no extension occurs twice (RFC 5280 4.2)."""
-    if len({extension.oid for extension in raw.extensions}) != len(raw.extensions):
+    if len({oid for oid, _, _ in raw.extensions}) != len(raw.extensions):
         raise _refuse(CertificateReason.EXTENSION_DUPLICATE)
 
 
@@ -181,4 +190,4 @@ def check_critical_extensions(raw: RawCertificate) -> None:
 
 def has_known_critical_extensions(raw: RawCertificate) -> bool:
     """Whether all critical extensions are known."""
-    return all(extension.oid in _MAY_BE_CRITICAL for extension in raw.extensions if extension.critical)
+    return _MAY_BE_CRITICAL.issuperset([oid for oid, critical, _ in raw.extensions if critical])

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from cryptography import x509
-
 from mykey_cardap.kinds import CertificateKind
 from mykey_core.trust.errors import CertificateReason, CertificateRefused
 from mykey_core.trust.extension_facts import ExtensionFacts
@@ -23,6 +21,10 @@ KIND_POLICIES: dict[CertificateKind, frozenset[str]] = {
     CertificateKind.AUTHENTICATION: frozenset({AUTHENTICATION_POLICY}),
     CertificateKind.SIGNATURE: frozenset({SIGNATURE_POLICY, "1.2.392.200149.8.5.1.0.20", "1.2.392.200149.8.5.1.1.40"}),
 }
+_OTHER_KINDS: dict[CertificateKind, frozenset[str]] = {
+    kind: frozenset().union(*(named for other, named in KIND_POLICIES.items() if other is not kind))
+    for kind in CertificateKind
+}
 _CLIENT_AUTH = "client_auth"
 _NON_REPUDIATION = "non_repudiation"
 _DIGITAL_SIGNATURE = "digital_signature"
@@ -30,10 +32,8 @@ _DIGITAL_SIGNATURE = "digital_signature"
 
 def check_kind(facts: ExtensionFacts, kind: CertificateKind) -> None:
     """No policy of the other kind: a signing certificate is no login, and the reverse."""
-    named = facts.policies or frozenset()
-    for other, identifiers in KIND_POLICIES.items():
-        if other is not kind and named & identifiers:
-            raise CertificateRefused(CertificateReason.OTHER_KIND, Check.CERTIFICATE_KIND)
+    if facts.policies is not None and not _OTHER_KINDS[kind].isdisjoint(facts.policies):
+        raise CertificateRefused(CertificateReason.OTHER_KIND, Check.CERTIFICATE_KIND)
 
 
 def check_key_usage_kind(facts: ExtensionFacts, kind: CertificateKind) -> None:
@@ -42,24 +42,24 @@ def check_key_usage_kind(facts: ExtensionFacts, kind: CertificateKind) -> None:
         raise CertificateRefused(CertificateReason.KEY_USAGE_OTHER_KIND, Check.CERTIFICATE_KIND)
 
 
-def check_begun(certificate: x509.Certificate, now: datetime) -> None:
+def check_begun(not_before: datetime, now: datetime) -> None:
     """V8: notBefore ≤ now."""
-    if now < certificate.not_valid_before_utc:
+    if now < not_before:
         raise CertificateRefused(CertificateReason.NOT_YET_VALID, Check.CERTIFICATE_TIME)
 
 
-def check_not_ended(certificate: x509.Certificate, now: datetime) -> None:
+def check_not_ended(not_after: datetime, now: datetime) -> None:
     """V8: now ≤ notAfter."""
-    if now > certificate.not_valid_after_utc:
+    if now > not_after:
         raise CertificateRefused(CertificateReason.EXPIRED, Check.CERTIFICATE_TIME)
 
 
 def check_key_usage(facts: ExtensionFacts, kind: CertificateKind) -> None:
-    """V9: keyUsage is present with digitalSignature; for the signing certificate nonRepudiation as well."""
+    """V9: keyUsage is present with digitalSignature; with nonRepudiation where a signing certificate is wanted."""
     if facts.key_usage is None:
         raise CertificateRefused(CertificateReason.KEY_USAGE_MISSING, Check.KEY_USAGE)
-    needed = {_DIGITAL_SIGNATURE} if kind is CertificateKind.AUTHENTICATION else {_NON_REPUDIATION}
-    if not needed <= facts.key_usage:
+    needed = _DIGITAL_SIGNATURE if kind is CertificateKind.AUTHENTICATION else _NON_REPUDIATION
+    if needed not in facts.key_usage:
         raise CertificateRefused(CertificateReason.KEY_USAGE_WRONG, Check.KEY_USAGE)
 
 

@@ -118,13 +118,14 @@ def _general_name(general: x509.GeneralName) -> bytes:
         name: bytes = general.chosen.untag().dump()
         return name
     if general.name == "uniform_resource_identifier":
-        return str(general.native).encode()
+        url: bytes = general.chosen.contents
+        return url
     return UNUSABLE_POINT
 
 
 def read(extensions: tuple[RawExtension, ...]) -> ExtensionFacts:
     """Decode what the verdict needs; `ExtensionMalformed` when that cannot be done."""
-    values = {extension.oid: extension.value for extension in extensions}
+    values = {oid: value for oid, _, value in extensions}
     get = values.get
     usage, constraints, purposes = get(KEY_USAGE), get(BASIC_CONSTRAINTS), get(EXTENDED_KEY_USAGE)
     policy, authority, points = get(CERTIFICATE_POLICIES), get(AUTHORITY_KEY_IDENTIFIER), get(CRL_DISTRIBUTION_POINTS)

@@ -31,11 +31,16 @@ _PKCS1V15 = padding.PKCS1v15()
 
 
 class KnownCertificate(NamedTuple):
-    """A validated certificate with its key and its CA at hand."""
+    """A validated certificate with its key and its CA at hand.
+
+    From `begin` to `end`, both included, certificate and CA are in time and the verdict stays the same.
+    """
 
     validated: ValidatedCertificate
     public_key: PublicKey
     issuer: Anchor
+    begin: datetime
+    end: datetime
 
 
 def validate(
@@ -74,22 +79,23 @@ def validate_known(
         issuer=issuer.ca,
         serial_number=int.from_bytes(form.raw.serial, "big"),
         kind=kind,
-        not_after=form.certificate.not_valid_after_utc,
+        not_after=form.not_after,
         policy_oid=policy_oid,
         distribution_point=points[0] if points else None,
         distribution_points=points or (),
     )
-    return KnownCertificate(validated, form.public_key, issuer)
+    begin, end = max(form.not_before, issuer.not_before), min(form.not_after, issuer.not_after)
+    return KnownCertificate(validated, form.public_key, issuer, begin, end)
 
 
 def _check_end_entity(
     form: CertificateForm, kind: CertificateKind, policy_oids: AbstractSet[str], now: datetime
 ) -> str:
-    facts, certificate = form.facts, form.certificate
+    facts = form.facts
     end_entity.check_kind(facts, kind)
     end_entity.check_key_usage_kind(facts, kind)
-    end_entity.check_begun(certificate, now)
-    end_entity.check_not_ended(certificate, now)
+    end_entity.check_begun(form.not_before, now)
+    end_entity.check_not_ended(form.not_after, now)
     end_entity.check_key_usage(facts, kind)
     end_entity.check_is_no_ca(facts)
     end_entity.check_extended_key_usage(facts, kind)
@@ -144,13 +150,28 @@ def issuer_problem(anchor: Anchor, kind: CertificateKind, now: datetime) -> Cert
     """V11: why this CA may not have issued a certificate of `kind` that is used at `now`."""
     if anchor.problem is not None:
         return anchor.problem
-    if anchor.ca.kind not in {None, kind}:
+    if not may_issue(anchor, kind):
         return CertificateReason.ISSUER_OTHER_KIND
-    if now < anchor.not_before:
+    if not has_begun(anchor, now):
         return CertificateReason.ISSUER_NOT_YET_VALID
-    if now > anchor.not_after:
+    if has_ended(anchor, now):
         return CertificateReason.ISSUER_EXPIRED
     return None
+
+
+def may_issue(anchor: Anchor, kind: CertificateKind) -> bool:
+    """Whether the CA issues certificates of this kind: its name says so, or says nothing."""
+    return anchor.ca.kind in {None, kind}
+
+
+def has_begun(anchor: Anchor, now: datetime) -> bool:
+    """Whether the CA's notBefore ≤ now."""
+    return anchor.not_before <= now
+
+
+def has_ended(anchor: Anchor, now: datetime) -> bool:
+    """Whether now is after the CA's notAfter."""
+    return now > anchor.not_after
 
 
 def _refuse(reason: CertificateReason) -> CertificateRefused:

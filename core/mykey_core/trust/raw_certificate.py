@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+BOOLEAN = 0x01
 INTEGER = 0x02
+BIT_STRING = 0x03
 OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30
 _VERSION = 0xA0
 _EXTENSIONS = 0xA3
 _LONG_FORM = 0x80
+_ONE_BYTE = 0x81
+_TWO_BYTES = 0x82  # three and more would be 64 KB: no certificate on a card
 _TRUE = b"\x01\x01\xff"  # the only BOOLEAN that DER lets stand before the value
-_MAX_LENGTH_BYTES = 3  # 16 MB: far above any certificate
 
 
 class BadDer(ValueError):
@@ -46,39 +49,38 @@ class RawCertificate(NamedTuple):
     public_key_info: bytes
     extensions: tuple[RawExtension, ...]
     outer_algorithm: bytes
-    signature: bytes
 
 
 def _header(der: bytes, offset: int, tag: int) -> tuple[int, int]:
-    """Start and end of the content of the element at `offset`; `BadDer` unless it is `tag` in minimal DER."""
-    try:
-        if der[offset] != tag:
-            raise BadDer("unexpected tag")
-        length = der[offset + 1]
+    """Start and end of the content of the element at `offset`; `BadDer` unless it is `tag` in minimal DER.
+
+    The end may lie outside `der`: whoever reads a sequence to its last element sees that the ends do not meet.
+    """
+    if der[offset] != tag:
+        raise BadDer("unexpected tag")
+    length = der[offset + 1]
+    if length < _LONG_FORM:
         start = offset + 2
-        if length >= _LONG_FORM:
-            start, length = _long_length(der, start, length & 0x7F)
-    except IndexError:
-        raise BadDer("cut short") from None
-    end = start + length
-    if end > len(der):
-        raise BadDer("cut short")
-    return start, end
-
-
-def _long_length(der: bytes, start: int, count: int) -> tuple[int, int]:
-    end = start + count
-    length = int.from_bytes(der[start:end], "big")
-    if not 0 < count <= _MAX_LENGTH_BYTES or end > len(der) or length < _LONG_FORM or der[start] == 0:
-        raise BadDer("length not minimal")
-    return end, length
+        return start, start + length
+    if length == _TWO_BYTES and der[offset + 2]:
+        start = offset + 4
+        return start, start + (der[offset + 2] << 8 | der[offset + 3])
+    if length == _ONE_BYTE and der[offset + 2] >= _LONG_FORM:
+        start = offset + 3
+        return start, start + der[offset + 2]
+    raise BadDer("length not minimal, or 64 KB and more")
 
 
 def split(der: bytes) -> RawCertificate:
     """Cut a certificate into its parts; `BadDer` when it is none, or when bytes are left over."""
+    try:
+        return _split(der)
+    except IndexError:
+        raise BadDer("cut short") from None
+
+
+def _split(der: bytes) -> RawCertificate:
     start, end = _header(der, 0, SEQUENCE)
-    if end != len(der):
-        raise BadDer("bytes after the certificate")
     offset, tbs_end = _header(der, start, SEQUENCE)
     version, offset = _version(der, offset)
     serial_start, after_serial = _header(der, offset, INTEGER)
@@ -87,23 +89,25 @@ def split(der: bytes) -> RawCertificate:
     after_validity = _header(der, after_issuer, SEQUENCE)[1]
     after_subject = _header(der, after_validity, SEQUENCE)[1]
     after_key = _header(der, after_subject, SEQUENCE)[1]
+    extensions = _extensions(der, after_key, tbs_end)
     after_outer = _header(der, tbs_end, SEQUENCE)[1]
+    if _header(der, after_outer, BIT_STRING)[1] != end or end != len(der):
+        raise BadDer("the ends do not meet")
     return RawCertificate(
-        tbs=der[start:tbs_end],
-        version=version,
-        serial=der[serial_start:after_serial],
-        inner_algorithm=der[after_serial:after_inner],
-        issuer=der[after_inner:after_issuer],
-        subject=der[after_validity:after_subject],
-        public_key_info=der[after_subject:after_key],
-        extensions=_extensions(der, after_key, tbs_end),
-        outer_algorithm=der[tbs_end:after_outer],
-        signature=der[after_outer:end],
+        der[start:tbs_end],
+        version,
+        der[serial_start:after_serial],
+        der[after_serial:after_inner],
+        der[after_inner:after_issuer],
+        der[after_validity:after_subject],
+        der[after_subject:after_key],
+        extensions,
+        der[tbs_end:after_outer],
     )
 
 
 def _version(der: bytes, offset: int) -> tuple[int, int]:
-    if der[offset : offset + 1] != b"\xa0":
+    if der[offset] != _VERSION:
         return 0, offset  # DEFAULT v1
     start, end = _header(der, offset, _VERSION)
     number_start, number_end = _header(der, start, INTEGER)
@@ -121,19 +125,16 @@ def _extensions(der: bytes, offset: int, tbs_end: int) -> tuple[RawExtension, ..
         raise BadDer("bytes after the extensions")
     found = []
     while position < last:
-        extension, position = _extension(der, position)
-        found.append(extension)
+        content, end = _header(der, position, SEQUENCE)
+        # Written out for speed: an object identifier has one byte of length, and TRUE is three bytes.
+        oid_end = content + 2 + der[content + 1]
+        if der[content] != OBJECT_IDENTIFIER or der[content + 1] >= _LONG_FORM:
+            raise BadDer("object identifier")
+        critical = der[oid_end] == BOOLEAN and der.startswith(_TRUE, oid_end)
+        value, position = _header(der, oid_end + 3 if critical else oid_end, OCTET_STRING)
+        if position != end:
+            raise BadDer("bytes after an extension")
+        found.append(RawExtension(der[content + 2 : oid_end], critical, der[value:end]))
+    if position != last:
+        raise BadDer("the ends do not meet")
     return tuple(found)
-
-
-def _extension(der: bytes, position: int) -> tuple[RawExtension, int]:
-    start, end = _header(der, position, SEQUENCE)
-    oid_start, oid_end = _header(der, start, OBJECT_IDENTIFIER)
-    value_at = oid_end
-    critical = der.startswith(_TRUE, oid_end)
-    if critical:
-        value_at += len(_TRUE)
-    value_start, value_end = _header(der, value_at, OCTET_STRING)
-    if value_end != end:
-        raise BadDer("bytes after an extension")
-    return RawExtension(der[oid_start:oid_end], critical, der[value_start:value_end]), end

@@ -102,10 +102,11 @@ def _read_anchor(certificate: x509.Certificate) -> Anchor:
     der = certificate.public_bytes(serialization.Encoding.DER)
     try:
         raw = raw_certificate.split(der)
-        values = {extension.oid: extension.value for extension in raw.extensions}
+        values = {oid: value for oid, _, value in raw.extensions}
         identifier = values.get(extension_facts.SUBJECT_KEY_IDENTIFIER)
         key_identifier = None if identifier is None else extension_facts.subject_key_identifier(identifier)
-        problem = _standing_problem(certificate, raw, values)
+        key = _usable_key(certificate)
+        problem = _standing_problem(key, raw, values)
     except ValueError:
         raise ConfigurationError(_SETTING, "a CA certificate is malformed: replace it") from None
     ca = CaCertificate(
@@ -118,7 +119,7 @@ def _read_anchor(certificate: x509.Certificate) -> Anchor:
     return Anchor(
         ca=ca,
         subject=raw.subject,
-        public_key=_usable_key(certificate),
+        public_key=key,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         problem=problem,
@@ -140,21 +141,40 @@ def _usable_key(certificate: x509.Certificate) -> PublicKey | None:
 
 
 def _standing_problem(
-    certificate: x509.Certificate, raw: raw_certificate.RawCertificate, values: dict[bytes, bytes]
+    key: PublicKey | None, raw: raw_certificate.RawCertificate, values: dict[bytes, bytes]
 ) -> CertificateReason | None:
     """V11: CA:TRUE, keyCertSign, a strong key, and no constraint that the fast path does not follow."""
-    constraints = values.get(extension_facts.BASIC_CONSTRAINTS)
-    usage = values.get(extension_facts.KEY_USAGE)
-    key = _usable_key(certificate)
-    if constraints is None or not extension_facts.is_ca(constraints):
+    if lacks_ca_flag(values):
         return CertificateReason.ISSUER_NOT_A_CA
-    if usage is None or "key_cert_sign" not in extension_facts.key_usage(usage):
+    if lacks_key_cert_sign(values):
         return CertificateReason.ISSUER_KEY_USAGE
-    if key is None or (isinstance(key, rsa.RSAPublicKey) and is_weak(key)):
+    if has_weak_key(key, raw):
         return CertificateReason.ISSUER_KEY_WEAK
-    if extension_facts.NAME_CONSTRAINTS in values or not has_known_critical_extensions(raw):
+    if has_constraint(raw, values):
         return CertificateReason.ISSUER_EXTENSION
     return None
+
+
+def lacks_ca_flag(values: dict[bytes, bytes]) -> bool:
+    """Whether basicConstraints is absent or says CA:FALSE. `values` are the extensions by identifier."""
+    constraints = values.get(extension_facts.BASIC_CONSTRAINTS)
+    return constraints is None or not extension_facts.is_ca(constraints)
+
+
+def lacks_key_cert_sign(values: dict[bytes, bytes]) -> bool:
+    """Whether keyUsage is absent or does not allow signing certificates."""
+    usage = values.get(extension_facts.KEY_USAGE)
+    return usage is None or "key_cert_sign" not in extension_facts.key_usage(usage)
+
+
+def has_weak_key(key: PublicKey | None, raw: raw_certificate.RawCertificate) -> bool:
+    """Whether the key is of another type than RSA and EC, or an RSA key below the limits of V6."""
+    return key is None or (isinstance(key, rsa.RSAPublicKey) and is_weak(key, raw.public_key_info))
+
+
+def has_constraint(raw: raw_certificate.RawCertificate, values: dict[bytes, bytes]) -> bool:
+    """Whether the CA is limited by something that only the general path follows."""
+    return extension_facts.NAME_CONSTRAINTS in values or not has_known_critical_extensions(raw)
 
 
 def _check_configured(anchor: Anchor, *, allow_emulated: bool) -> None:

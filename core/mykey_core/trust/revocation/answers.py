@@ -15,6 +15,7 @@ from typing import Final
 from mykey_core.trust.errors import RevocationDataError, RevocationUnavailable
 from mykey_core.trust.revocation.reasons import NAME_OF, REMOVE_FROM_CRL, state_of
 from mykey_core.trust.revocation.scope import CrlScope, issuer_key_of
+from mykey_core.trust.revocation.sources import NO_GRACE
 from mykey_core.trust.revocation.store import Current, SnapshotStore
 from mykey_core.trust.types import (
     CaCertificate,
@@ -24,7 +25,6 @@ from mykey_core.trust.types import (
     ValidatedCertificate,
 )
 
-NO_GRACE: Final = timedelta(0)
 _LOOK_AGAIN_AFTER: Final = 1.0  # seconds between two looks at a pointer file
 
 
@@ -67,7 +67,7 @@ class SnapshotSource:
             raise RevocationUnavailable("no_crl", "no CRL for this CA and distribution point")
         serial = certificate.serial_number
         if len(found) == 1:
-            return _answer(found[0], serial, _mode(found[0], now, grace), self._name)
+            return _answer(found[0], serial, now, grace, self._name)
         return self._gravest(found, serial, now, grace)
 
     def _gravest(self, found: list[Current], serial: int, now: datetime, grace: timedelta) -> RevocationAnswer:
@@ -76,7 +76,7 @@ class SnapshotSource:
         failure: RevocationUnavailable | None = None
         for current in found:
             try:
-                answer = _answer(current, serial, _mode(current, now, grace), self._name)
+                answer = _answer(current, serial, now, grace, self._name)
             except RevocationUnavailable as error:
                 failure = error
                 continue
@@ -127,26 +127,20 @@ class SnapshotSource:
         return current
 
 
-def _mode(current: Current, now: datetime, grace: timedelta) -> RevocationMode:
+def _answer(current: Current, serial: int, now: datetime, grace: timedelta, name: str) -> RevocationAnswer:
+    """What a CRL says at `now`. One that is over still proves a revocation, but no longer that all is well."""
     newest = current.newest
     if now < newest.this_update:
         raise RevocationUnavailable("crl_not_yet_valid", "thisUpdate is in the future: compare the clocks")
-    if now < newest.next_update:
-        return RevocationMode.FRESH
-    if now < newest.next_update + grace:
-        return RevocationMode.GRACE
-    raise RevocationUnavailable("crl_stale", "nextUpdate is over")
-
-
-def _answer(current: Current, serial: int, mode: RevocationMode, name: str) -> RevocationAnswer:
     code = _find(current, serial)
-    newest = current.newest
+    if code is None and now >= newest.next_update + grace:
+        raise RevocationUnavailable("crl_stale", "nextUpdate is over")
     return RevocationAnswer(
         state=RevocationState.GOOD if code is None else state_of(code),
         source=f"{name}:{newest.sha256[:16]}",
         this_update=newest.this_update,
         next_update=newest.next_update,
-        mode=mode,
+        mode=RevocationMode.FRESH if now < newest.next_update else RevocationMode.GRACE,
         reason=None if code is None else NAME_OF[code],
     )
 

@@ -125,13 +125,13 @@ class CommandApdu:
         """Parse the four short and the four extended cases; `MalformedApduError` for anything else."""
         if len(raw) < _HEADER:
             raise MalformedApduError("a command APDU has at least four bytes")
-        header = tuple(raw[:_HEADER])
+        cla, ins, p1, p2 = raw[:_HEADER]
         body = raw[_HEADER:]
         if not body:
-            return cls(*header)
-        if body[0] == 0 and len(body) > 1:
-            return cls(*header, *_parse_extended(body[1:]), extended=True)
-        return cls(*header, *_parse_short(body))
+            return cls(cla, ins, p1, p2)
+        extended = body[0] == 0 and len(body) > 1
+        data, le = _parse_extended(body[1:]) if extended else _parse_short(body)
+        return cls(cla, ins, p1, p2, data, le, extended)
 
 
 def _parse_short(body: bytes) -> tuple[bytes, int | None]:

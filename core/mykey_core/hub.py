@@ -24,6 +24,7 @@ from mykey_core.storage.tables import municipality
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.service import TapService
 from mykey_core.terminals.registry import TerminalRegistry
+from mykey_core.trust.refreshing import RefreshingSource
 from mykey_core.trust.revocation import CrlFileSource
 from mykey_core.trust.store import TrustStore
 
@@ -77,7 +78,7 @@ def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
     store = TrustStore.from_pem(settings.trust.authentication_ca, allow_emulated=settings.synthetic)
     verifier = TokenVerifier(
         trust=store,
-        revocation=CrlFileSource(settings.trust.crl_folder, store=store),
+        revocation=RefreshingSource(CrlFileSource(settings.trust.crl_folder, store=store)),
         origin=settings.origin,
         policy=LoginPolicy(),
     )

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from mykey_testkit.hub import library_hub
 from mykey_testkit.jpki.fixtures import _jpki_process, jpki_service
+from mykey_testkit.pcsc_fixtures import _pcsc_directory, insert_card, private_pcscd
 
-__all__ = ["_jpki_process", "jpki_service"]
+__all__ = [
+    "_jpki_process",
+    "_pcsc_directory",
+    "insert_card",
+    "jpki_service",
+    "library_hub",
+    "private_pcscd",
+]

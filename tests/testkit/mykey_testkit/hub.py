@@ -1,0 +1,246 @@
+"""A whole hub in the test's process: its own folder, a clock that the test moves, virtual cards, and a terminal.
+
+Everything is the real thing but the network: requests go through the WSGI application, cards answer APDUs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from flask import Flask
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+from mykey_cardap.emulator import InProcessTransport
+from mykey_cardap.emulator.cards import make_card
+from mykey_cardap.emulator.jpki import EmulatedJpki
+from mykey_cardap.jpki import JpkiSession
+from mykey_cardap.kinds import CertificateKind
+from mykey_core.audit.records import AuditRecord, records_since
+from mykey_core.clock import tokyo_date
+from mykey_core.hub import Hub, open_hub, upgrade_database
+from mykey_core.settings import load_settings
+from mykey_core.storage.engine import reading
+from mykey_web.app import create_app
+from mykey_web.setup import write_new_hub
+from werkzeug.test import TestResponse
+
+from mykey_testkit.clock import ManualClock
+
+Json = dict[str, Any]
+MUNICIPALITY = "132217"
+OTHER_TOWN = "102016"
+ORIGIN = "https://hub.example.jp"
+GENERATIONS = (1, 2, 3, 4)
+_KIND = CertificateKind.AUTHENTICATION
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_DAY = timedelta(days=1)
+
+
+def sign_challenge(persona: str, challenge: Json, *, pin: str = "1234", origin: str | None = None) -> dict[str, str]:
+    """The Web eID token that the virtual card of `persona` makes for a challenge of the hub."""
+    session = JpkiSession(InProcessTransport(make_card(persona, today=tokyo_date(ManualClock().now))))
+    session.verify_pin("authentication", pin.encode(), allow_last_attempt=True)
+    certificate = session.read_certificate(_KIND)
+    algorithm = session.signing_algorithm(_KIND)
+    digest = hashlib.new("sha" + algorithm[-3:])
+    parts = []
+    for text in (origin or challenge["origin"], challenge["nonce"]):
+        part = digest.copy()
+        part.update(text.encode())
+        parts.append(part.digest())
+    signature = session.sign_message(_KIND, b"".join(parts), algorithm)
+    return {
+        "format": "web-eid:1.0",
+        "unverifiedCertificate": base64.b64encode(certificate).decode("ascii"),
+        "algorithm": algorithm,
+        "signature": base64.b64encode(signature).decode("ascii"),
+    }
+
+
+class TerminalClient:
+    """An enrolled terminal that speaks to the hub's WSGI application."""
+
+    def __init__(self, app: Flask, code: str, clock: ManualClock) -> None:
+        self._http = app.test_client()
+        self._clock = clock
+        self.key = OKPKey.generate_key("Ed25519")
+        public = {name: str(value) for name, value in self.key.as_dict(private=False).items() if name in {"kty", "crv", "x"}}
+        body = {"code": code, "public_key": public, "name": "test terminal", "version": "1"}
+        self.enrolment: Json = self._http.post("/api/v1/terminals/enrolments", json=body).get_json()
+        self.headers: dict[str, str] = {"Accept-Language": "en"}
+
+    def assertion(self, **changes: Any) -> str:
+        """A client assertion, with any claim changed (None leaves it out)."""
+        import time  # noqa: PLC0415 - joserfc checks claims by the real clock
+
+        now = int(time.time())
+        identity = self.enrolment["terminal_id"]
+        claims = {"iss": identity, "sub": identity, "aud": self.enrolment["audience"], "jti": str(uuid.uuid4())}
+        claims |= {"iat": now, "exp": now + 60} | changes
+        claims = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode({"alg": "Ed25519"}, claims, self.key, algorithms=["Ed25519"])
+
+    def ask_token(self, assertion: str) -> TestResponse:
+        """The answer of the token endpoint to an assertion."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": _ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        return self._http.post("/api/v1/oauth/token", data=form)
+
+    def sign_in(self) -> TerminalClient:
+        """Get an access token and use it from now on."""
+        self.headers["Authorization"] = f"Bearer {self.ask_token(self.assertion()).get_json()['access_token']}"
+        return self
+
+    def post(self, path: str, body: Any, **headers: str) -> TestResponse:
+        """POST JSON (or, given bytes, exactly these) under /api/v1."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self._http.post(
+            f"/api/v1{path}", data=data, content_type="application/json", headers={**self.headers, **headers}
+        )
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        """GET under /api/v1."""
+        return self._http.get(f"/api/v1{path}", headers={**self.headers, **headers})
+
+    def delete(self, path: str) -> TestResponse:
+        """DELETE under /api/v1."""
+        return self._http.delete(f"/api/v1{path}", headers=self.headers)
+
+    def begin(self, service: str, action: str = "open", **values: str) -> Json:
+        """Ask for a tap; the challenge."""
+        answer: Json = self.post("/taps", {"service": service, "action": action, "input": values}).get_json()
+        return answer
+
+    def prove(self, challenge: Json, token: Any) -> TestResponse:
+        """Hand in a token for a challenge."""
+        return self.post(f"/taps/{challenge['tap_id']}/proof", {"token": token})
+
+    def tap(self, persona: str, service: str, action: str = "open", **values: str) -> Json:
+        """A whole tap with a virtual card; the hub's answer, a problem document included."""
+        challenge = self.begin(service, action, **values)
+        answer: Json = self.prove(challenge, sign_challenge(persona, challenge)).get_json()
+        return answer
+
+    def act(self, service: str, action: str, visit: str | None = None, **values: str) -> Json:
+        """An action without a tap."""
+        body = {"service": service, "action": action, "input": values, "visit_id": visit}
+        answer: Json = self.post("/actions", body).get_json()
+        return answer
+
+
+@dataclass
+class HubHarness:
+    """A hub in a folder. `restart` opens it again from disk, as a new process would."""
+
+    folder: Path
+    plugins: str
+    services: Sequence[str]
+    clock: ManualClock = field(default_factory=ManualClock)
+    environment: str = "test"
+
+    def __post_init__(self) -> None:
+        self.jpki = EmulatedJpki(tokyo_date(self.clock.now))
+        write_new_hub(
+            self.folder / "hub",
+            municipality=MUNICIPALITY,
+            titles={"ja": "みほん市", "en": "Mihon City"},
+            origin=ORIGIN,
+            ca=self._authorities(),
+            environment=self.environment,
+            distribution_points=[self.jpki.distribution_point(MUNICIPALITY).rfc4514_string()],
+            plugins=self.plugins,
+        )
+        self.publish_crls()
+        self.settings = load_settings(self.folder / "hub" / "hub.toml")
+        upgrade_database(self.settings)
+        self.hub: Hub = open_hub(self.settings, self.clock)
+        self.app = create_app(self.hub)
+        titles = {"ja": "カウンター", "en": "Desk"}
+        self.hub.terminals.define_service_point("desk", titles, list(self.services))
+
+    @property
+    def config(self) -> Path:
+        """The hub's settings file."""
+        return self.folder / "hub" / "hub.toml"
+
+    def _authorities(self) -> list[Path]:
+        paths = []
+        for generation in GENERATIONS:
+            path = self.folder / f"authentication-{generation}.pem"
+            path.write_bytes(self.jpki.ca_certificate(_KIND, generation).public_bytes(Encoding.PEM))
+            paths.append(path)
+        return paths
+
+    def publish_crls(self, *, lifetime: timedelta = _DAY) -> None:
+        """Put fresh signed CRLs of both towns and all CA generations into the hub's folder."""
+        this_update = self.clock.now.replace(microsecond=0) - timedelta(minutes=1)
+        for town in (MUNICIPALITY, OTHER_TOWN):
+            for generation in GENERATIONS:
+                crl = self.jpki.crl(
+                    _KIND,
+                    generation,
+                    self.jpki.distribution_point(town),
+                    revoked=self.jpki.revoked_serials(_KIND, generation, town),
+                    this_update=this_update,
+                    next_update=this_update + lifetime,
+                    number=int(this_update.timestamp()),
+                )
+                (self.folder / "hub" / "crl" / f"{town}-{generation}.crl").write_bytes(crl)
+
+    def restart(self) -> None:
+        """Close the hub and open it again from its folder."""
+        self.hub.engine.dispose()
+        self.hub = open_hub(self.settings, self.clock)
+        self.app = create_app(self.hub)
+
+    def terminal(self, point: str = "desk") -> TerminalClient:
+        """A newly enrolled terminal of a service point, signed in."""
+        return TerminalClient(self.app, self.hub.terminals.new_code(point), self.clock).sign_in()
+
+    def audit(self, event: str | None = None) -> list[AuditRecord]:
+        """All audit records, or those of one event, oldest first."""
+        with reading(self.hub.engine) as connection:
+            records = records_since(connection, MUNICIPALITY, self.clock.now - timedelta(days=3650))
+        return [record for record in records if event in {None, record.event}]
+
+    def close(self) -> None:
+        """Close the database."""
+        self.hub.engine.dispose()
+
+
+LIBRARY = """
+[plugins.library]
+enabled = true
+grants = ["database", "tap"]
+[plugins.library.services.library-desk]
+residents_only = true
+"""
+
+
+@pytest.fixture
+def library_hub(tmp_path: Path) -> Any:
+    """A hub with the library plugin, its sample patrons and items, and one service point 'desk'."""
+    from click.testing import CliRunner  # noqa: PLC0415 - only this fixture needs it
+    from mykey_library.cli import library  # noqa: PLC0415 - the kit does not depend on this plugin
+
+    harness = HubHarness(tmp_path, LIBRARY, ["library-desk"])
+    demo = Path(__import__("mykey_library").__file__).parent / "demo"
+    arguments = ["import", "--config", str(harness.config)]
+    arguments += ["--patrons", str(demo / "patrons.csv"), "--items", str(demo / "items.csv")]
+    result = CliRunner().invoke(library, arguments)
+    assert result.exit_code == 0, result.output
+    yield harness
+    harness.close()

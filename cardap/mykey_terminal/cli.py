@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
     from mykey_terminal.readers import CardReader
 
-_AGENT_PATIENCE = timedelta(seconds=60)
+_AGENT_PATIENCE = timedelta(seconds=30)
+"""How long a page waits for a lost answer; the page itself gives up after sixty seconds."""
 _PIN_LENGTH = 64
 
 _state_option = click.option(

@@ -112,6 +112,10 @@ class Hub:
             body["visit_id"] = visit_id
         return self._http.post(f"{API}/actions", body, language=language)
 
+    def end_visit(self, visit_id: str) -> None:
+        """End a visit because the card has left: what was open for one person is closed to the next."""
+        self._http.delete(f"{API}/visits/{_segment(visit_id)}")
+
 
 def _read(model: type[_A], document: dict[str, Any]) -> _A:
     try:

@@ -59,6 +59,10 @@ class HubHttp:
         """POST a JSON object and return the one that the hub answers."""
         return self._send(self._client.build_request("POST", path, json=body, headers=_headers(language)))
 
+    def delete(self, path: str) -> None:
+        """DELETE; the hub answers nothing (204)."""
+        self._send(self._client.build_request("DELETE", path, headers=_headers(None)))
+
     def _send(self, request: httpx.Request) -> dict[str, Any]:
         try:
             response = self._client.send(request)
@@ -73,6 +77,8 @@ class HubHttp:
 
 def read_answer(response: httpx.Response) -> dict[str, Any]:
     """The JSON object of a successful answer; `HubProblemError` or `HubAnswerError` for any other."""
+    if response.status_code == httpx.codes.NO_CONTENT:
+        return {}
     document = _json_object(response)
     if response.is_success:
         if document is None:

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 PREFIX = "/agent/v1"
 _LANGUAGE_LENGTH = 200
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST, PUT",
+    "Access-Control-Allow-Methods": "DELETE, GET, POST, PUT",
     "Access-Control-Allow-Headers": f"{TOKEN_HEADER}, Content-Type, Accept-Language",
     "Access-Control-Max-Age": "600",
 }
@@ -52,6 +52,7 @@ _ROUTES = Map(
         Rule(f"{PREFIX}/services", methods=["GET"], endpoint="services"),
         Rule(f"{PREFIX}/taps", methods=["POST"], endpoint="tap"),
         Rule(f"{PREFIX}/actions", methods=["POST"], endpoint="act"),
+        Rule(f"{PREFIX}/visits/<string(maxlength=100):visit_id>", methods=["DELETE"], endpoint="end_visit"),
     ],
     merge_slashes=False,
 )
@@ -89,19 +90,21 @@ class AgentApp:
     def _allowed(self, request: Request, origin: str) -> Response:
         if request.method == "OPTIONS":
             return Response(status=204, headers=_PREFLIGHT)
-        endpoint, _ = _ROUTES.bind_to_environ(request.environ).match()
+        endpoint, arguments = _ROUTES.bind_to_environ(request.environ).match()
         if endpoint == "pair":
             body = parse(PairBody, self._gate.read_body(request))
             return _json({"token": self._gate.desk.pair(body.code.get_secret_value(), origin)})
         self._gate.check_paired(request, origin)
-        return _json(self._serve(endpoint, request))
+        return _json(self._serve(endpoint, request, **arguments))
 
-    def _serve(self, endpoint: str, request: Request) -> dict[str, Any]:
+    def _serve(self, endpoint: str, request: Request, **arguments: str) -> dict[str, Any]:
         look = {"status": self._desk.status, "tray": self._desk.tray, "card": self._desk.card}.get(endpoint)
         if look is not None:
             return look()
         if endpoint == "services":
             return self._desk.services(_language(request))
+        if endpoint == "end_visit":
+            return self._desk.end_visit(**arguments)
         return self._change(endpoint, self._gate.read_body(request), _language(request))
 
     def _change(self, endpoint: str, raw: bytes, language: str | None) -> dict[str, Any]:

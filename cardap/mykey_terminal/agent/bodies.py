@@ -45,12 +45,12 @@ class ActionBody(_Body):
 
 
 class TapBody(_Body):
-    """POST /taps. `pin` is kept out of `repr`."""
+    """POST /taps. `pin` is kept out of `repr`; null where the service needs none."""
 
     service: Name
     action: Name = "open"
     input: Values = Field(default_factory=dict)
-    pin: SecretStr = Field(max_length=64)
+    pin: Annotated[SecretStr, Field(max_length=64)] | None = None
     allow_last_attempt: bool = False
 
     def pin_bytes(self) -> bytearray:
@@ -58,7 +58,8 @@ class TapBody(_Body):
 
         The text of the request stays in memory until it is collected: a JSON parser leaves no other choice.
         """
-        return bytearray(self.pin.get_secret_value().encode("ascii", "replace"))
+        text = "" if self.pin is None else self.pin.get_secret_value()
+        return bytearray(text.encode("ascii", "replace"))
 
 
 def parse(model: type[_M], raw: bytes) -> _M:

@@ -103,6 +103,11 @@ class CardDesk:
             return {"state": "problem", "problem": problem_of(error).to_json()}
         return {"state": "done", "result": answer.get("result")}
 
+    def end_visit(self, visit_id: str) -> dict[str, Any]:
+        """End a visit when the card has left the reader."""
+        self._runner.hub.end_visit(visit_id)
+        return {"ended": True}
+
     @contextmanager
     def _hold(self, patience: float) -> Iterator[None]:
         if not self._card_lock.acquire(timeout=patience):

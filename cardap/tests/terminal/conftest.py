@@ -124,6 +124,8 @@ class HubDouble:
             document, status = refusal.document, refusal.status
         if fault == "lost-after":
             raise httpx.ReadError("the hub was killed")
+        if status == 204:
+            return Response(status=204)
         media = "application/json" if status < 400 else "application/problem+json"
         return Response(json.dumps(document), status=status, content_type=media)
 
@@ -136,6 +138,8 @@ class HubDouble:
             "/taps": "tap",
             "/actions": "act",
         }
+        if path.startswith("/visits/"):
+            return "visit"
         return fixed.get(path) or ("proof" if path.endswith("/proof") else "state")
 
     # -- endpoints ----------------------------------------------------------------------------------------
@@ -238,6 +242,12 @@ class HubDouble:
     def _act(self, request: Request) -> tuple[dict[str, Any], int]:
         self._check_token(request)
         return {"result": {"outcome": "done", "code": "acted", "echo": json.loads(request.get_data())}}, 200
+
+    def _visit(self, request: Request) -> tuple[dict[str, Any], int]:
+        self._check_token(request)
+        if request.method != "DELETE" or not request.path.endswith("/v-1"):
+            raise Refused(404, "visit_ended")
+        return {}, 204
 
 
 def _unpadded(text: str) -> bytes:

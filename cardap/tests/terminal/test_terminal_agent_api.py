@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,7 +112,9 @@ def test_second_tap_never_queues(agent: Any, monkeypatch: pytest.MonkeyPatch) ->
     first = threading.Thread(target=lambda: agent.request("POST", "/taps", token=token, body=TAP))
     first.start()
     assert inside.wait(10)
+    asked = time.monotonic()
     second = agent.request("POST", "/taps", token=token, body=TAP)
+    assert time.monotonic() - asked < 2
     go_on.set()
     first.join()
     assert (second.status_code, second.json["code"]) == (409, "reader_busy")
@@ -134,6 +137,20 @@ def test_services_and_actions_pass_through(agent: Any, hub_double: Any) -> None:
         "hub_unreachable",
         "application/problem+json",
     )
+
+
+def test_visit_ends_with_the_card(agent: Any, hub_double: Any) -> None:
+    """The page ends a visit when the card leaves; an id with a slash in it reaches no other path."""
+    assert agent.call("DELETE", "/visits/v-1").json == {"ended": True}
+    assert hub_double.calls[-1] == ("visit", "/api/v1/visits/v-1")
+    assert agent.call("DELETE", "/visits/v-2").json["code"] == "visit_ended"
+    assert agent.call("DELETE", "/visits/../taps/tap-1").status_code == 404
+    assert agent.call("DELETE", "/visits/%2e%2e%2ftaps%2ftap-1").status_code == 404
+
+
+def test_tap_without_pin_is_no_bad_request(agent: Any) -> None:
+    """Null stands for 'none needed'; a service that needs one says that it cannot be the PIN."""
+    assert agent.call("POST", "/taps", {**TAP, "pin": None}).json["problem"]["code"] == "pin_format"
 
 
 JSON = st.recursive(

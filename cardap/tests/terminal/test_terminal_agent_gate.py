@@ -24,6 +24,7 @@ ENDPOINTS = [
     ("GET", "/services"),
     ("POST", "/taps"),
     ("POST", "/actions"),
+    ("DELETE", "/visits/v-1"),
 ]
 TAP = {"service": "library", "action": "open", "input": {}, "pin": "1234"}
 
@@ -79,7 +80,7 @@ def test_preflight_names_methods_and_headers(agent: Any) -> None:
     answer = agent.request("OPTIONS", "/taps", token=None)
     assert answer.status_code == 204
     assert "Mykey-Pairing" in answer.headers["Access-Control-Allow-Headers"]
-    assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST, PUT"
+    assert answer.headers["Access-Control-Allow-Methods"] == "DELETE, GET, POST, PUT"
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
 
 

@@ -21,6 +21,7 @@ from mykey_terminal.errors import (
 )
 from mykey_terminal.hub import Hub
 from mykey_terminal.hub_address import hub_origin
+from mykey_terminal.hub_auth import TerminalAuth
 from mykey_terminal.hub_http import HubHttp
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def test_hub_under_another_name_is_told(
     good = hub_double._enrol
     other = {"origin": "https://mykey.example.jp"}
     monkeypatch.setattr(hub_double, "_enrol", lambda request: ({**good(request)[0], **other}, 201))
-    with pytest.raises(HubAddressError, match="https://mykey.example.jp"):
+    with pytest.raises(HubAddressError, match=r"https://mykey\.example\.jp"):
         enrol(ORIGIN, "KONNICHIWA", state, name="x", clock=clock, transport=httpx.WSGITransport(app=hub_double))
     assert not (state.path / "terminal.json").exists()
 
@@ -195,6 +196,24 @@ def test_threads_share_one_token(enrolled: Enrolment, state: StateDirectory, hub
         for thread in threads:
             thread.join()
     assert (hub_double.count("token"), hub_double.count("services")) == (1, 8)
+
+
+def test_two_requests_that_met_401_fetch_one_token(enrolled: Enrolment, state: StateDirectory, clock: Any) -> None:
+    """The second of two refused requests takes the token that the first has fetched in the meantime."""
+    auth = TerminalAuth(enrolled, state.load()[1], clock=clock)
+    requests = [httpx.Request("GET", f"{ORIGIN}/api/v1/services") for _ in range(2)]
+    first, second = (auth.sync_auth_flow(request) for request in requests)
+    refused = httpx.Response(401)
+
+    def token(name: str) -> httpx.Response:
+        return httpx.Response(200, json={"access_token": name, "expires_in": 300})
+
+    assert next(first).url.path.endswith("/token")
+    first.send(token("old"))
+    assert next(second).headers["Authorization"] == "Bearer old"
+    assert first.send(refused).url.path.endswith("/token")
+    assert first.send(token("new")).headers["Authorization"] == "Bearer new"
+    assert second.send(refused).headers["Authorization"] == "Bearer new"
 
 
 def test_language_is_passed_on(hub: Hub, hub_double: Any) -> None:

@@ -230,8 +230,9 @@ def test_card_pulled_after_the_signature_does_no_harm(runner: TapRunner, hub_dou
 
 
 def test_verified_pin_is_gone_after_a_tap(runner: TapRunner, reader: VirtualReader) -> None:
-    """Nobody else can sign with the card that was just used."""
-    runner.run(REQUEST, pin())
+    """The terminal logs out by itself, and nobody else can sign with the card that was just used."""
+    notes = [exchange.note for exchange in runner.run(REQUEST, pin()).trace]
+    assert notes[notes.index("sign") + 1] == "select-application"
     with reader.open() as transport:
         session = JpkiSession(transport)
         with pytest.raises(Exception, match="6982"):

@@ -22,6 +22,7 @@ from mykey_terminal.signing.errors import WrongSignatureError
 if TYPE_CHECKING:
     from mykey_cardap.jpki import JpkiSession
 
+_RSA_BYTES: Final = 512  # room for RSA-4096; the cards of today have RSA-2048
 _HASHES: Final = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 
 
@@ -34,7 +35,7 @@ class CardSigner(Signer):
         der = session.read_certificate(CertificateKind.SIGNATURE)
         self._public_key = x509.load_der_x509_certificate(der).public_key()
         self._algorithm = SigningAlgorithm[session.signing_algorithm(CertificateKind.SIGNATURE)]
-        store = SimpleCertificateStore()
+        store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
         # The CA certificate goes into the document as a service to its readers; nobody may trust it for that.
         store.register(asn1_x509.Certificate.load(session.read_ca_certificate(CertificateKind.SIGNATURE)))
         super().__init__(signing_cert=asn1_x509.Certificate.load(der), cert_registry=store)
@@ -56,10 +57,10 @@ class CardSigner(Signer):
         return signature
 
     def _longest_signature(self) -> int:
-        if isinstance(self._public_key, rsa.RSAPublicKey):
-            return self._public_key.key_size // 8
-        assert isinstance(self._public_key, ec.EllipticCurvePublicKey)
-        width = self._public_key.key_size // 8
+        key = self._public_key
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            return _RSA_BYTES
+        width = key.key_size // 8
         return len(utils.encode_dss_signature((1 << 8 * width) - 1, (1 << 8 * width) - 1))
 
     def _as_cms(self, raw: bytes) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import PdfSignatureMetadata, sign_pdf
 from pyhanko.sign.fields import SigSeedSubFilter, enumerate_sig_fields
 from pyhanko.sign.general import SigningError
@@ -20,8 +21,6 @@ from mykey_terminal.signing.errors import DocumentNotSignableError
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from pyhanko.pdf_utils.reader import PdfFileReader
 
     from mykey_terminal.signing.card_signer import CardSigner
 
@@ -38,18 +37,28 @@ def open_pdf(content: bytes) -> IncrementalPdfFileWriter:
     """A PDF that a signature can be added to, keeping every byte that is there (and so earlier signatures).
 
     Raises:
-        DocumentNotSignableError: `not-a-pdf`, `encrypted`, `full` (a certification that allows no change).
+        DocumentNotSignableError: `not-a-pdf`, `encrypted`, or `irregular` for a file that is signed already and
+            whose structure is not quite right: with another signature the first could not be verified any more.
     """
     try:
-        # Many programs write cross-reference tables that are not quite right. Whoever signs sees the document in a
-        # viewer that takes them too; the verifier is strict about every change that follows a signature.
+        # Many programs write cross-reference tables that are not quite right (Pillow is one); viewers take them.
         writer = IncrementalPdfFileWriter(BytesIO(content), strict=False)
         if writer.prev.encrypted:
             raise DocumentNotSignableError("encrypted")
+        if writer.prev.embedded_signatures and not _is_regular(content):
+            raise DocumentNotSignableError("irregular")
         writer.root  # noqa: B018 - a file without a catalogue is no PDF; find it out before the password is asked
     except (PdfError, ValueError, KeyError, TypeError) as error:
         raise DocumentNotSignableError("not-a-pdf", type(error).__name__) from error
     return writer
+
+
+def _is_regular(content: bytes) -> bool:
+    try:
+        PdfFileReader(BytesIO(content), strict=True)
+    except PdfError:
+        return False
+    return True
 
 
 def add_signature(writer: IncrementalPdfFileWriter, signer: CardSigner, remarks: PdfRemarks) -> bytes:

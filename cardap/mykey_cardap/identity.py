@@ -9,7 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from mykey_cardap.common_ap import CommonSession
-from mykey_cardap.errors import ApduError
+from mykey_cardap.errors import FileNotFoundOnCardError
 from mykey_cardap.jpki import JpkiSession
 
 if TYPE_CHECKING:
@@ -22,11 +22,12 @@ def card_identity(transport: Transport) -> bytes | None:
     The common application's record is on every My Number Card; a phone has none, so there the serial number
     in the token information serves. The authentication certificate is not read: with tap-without-PIN off it
     must not be (card reference §22). Leaves another application selected: SELECT before you go on.
+    Raises `CardError` when the card has the application and does not answer as it should.
     """
     for read in (_common_record, _token_serial):
         try:
             return hashlib.sha256(read(transport)).digest()
-        except ApduError:
+        except FileNotFoundOnCardError:
             continue
     return None
 

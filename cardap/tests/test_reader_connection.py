@@ -74,10 +74,6 @@ class TrickyService:
         self._play("connect", (context, reader, share))
         return 7, 2
 
-    def reconnect(self, handle: int, share: Share, disposition: Disposition) -> int:
-        self._play("reconnect", (handle, share, disposition))
-        return 2
-
     def disconnect(self, handle: int, disposition: Disposition) -> None:
         self._play("disconnect", disposition)
         assert handle == 7
@@ -170,10 +166,10 @@ def test_a_failed_operation_after_a_pin_powers_off_as_well(service: TrickyServic
 
 
 def test_a_reset_before_any_pin_begins_the_operation_again(service: TrickyService, connection: CardConnection) -> None:
-    """From the first command, in a new transaction, after a reconnect."""
+    """From the first command, in a new transaction, with a new handle."""
     service.tricks = {"transmit": [None, None, Code.RESET_CARD], "begin": [None, Code.RESET_CARD]}
     assert connection.perform(read) == OK
-    assert service.names().count("reconnect") == 1
+    assert service.names().count("connect") == 2
     assert service.names().count("begin") == 3
 
 

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _PIN_COMMANDS = frozenset({Ins.VERIFY, Ins.CHANGE_REFERENCE_DATA, Ins.JICSAP_CHANGE_KEY})
 _HEADER_AND_LC = 5
+_STATUS_WORD = 2
 _BUSY_TRIES = 4
 _BUSY_PAUSE = 0.25
 _RESET_TRIES = 3
@@ -101,7 +102,11 @@ class CardConnection:
     def _send(self, command: bytes | bytearray) -> bytes:
         if len(command) > _HEADER_AND_LC and command[1] in _PIN_COMMANDS:
             self._pin_open = self._pin_presented = True
-        return self._winscard.transmit(self._connected(), self._protocol, command)
+        response = self._winscard.transmit(self._connected(), self._protocol, command)
+        if len(response) < _STATUS_WORD:
+            # Drivers report a card that left in the middle of a command as an empty answer.
+            raise CardRemovedError("the card lost contact")
+        return response
 
     # -- operations ---------------------------------------------------------------------------------------
 
@@ -147,7 +152,7 @@ class CardConnection:
             self._end()
 
     def _begin(self) -> None:
-        """Start a transaction; a reset by the program before us is taken note of by reconnecting."""
+        """Start a transaction; a reset by the program before us is taken note of by connecting anew."""
         self._pin_presented = False
         deadline = time.monotonic() + _TURN_SECONDS
         while True:
@@ -155,10 +160,9 @@ class CardConnection:
                 self._connect()
             try:
                 self._winscard.begin_transaction(self._connected())
-            except CardResetError:
-                self._reconnect()
-            except CardRemovedError:
+            except (CardResetError, CardRemovedError):
                 # Nothing is under way yet: connect to the card that is there now; its identity is checked.
+                # Not SCardReconnect, which leaves a card without power that another program switched off.
                 self._drop()
             except TransportError:
                 self._drop()
@@ -195,12 +199,6 @@ class CardConnection:
                 continue
             return
         raise self._busy("another program holds the card")
-
-    def _reconnect(self) -> None:
-        try:
-            self._protocol = self._winscard.reconnect(self._connected(), self._share, Disposition.LEAVE)
-        except TransportError:
-            self._drop()
 
     def _connected(self) -> int:
         if self._handle is None:

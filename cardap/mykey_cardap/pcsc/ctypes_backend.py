@@ -45,7 +45,6 @@ _SIGNATURES: dict[str, list[Any]] = {
     "SCardCancel": [c_long],
     "SCardListReaders": [c_long, c_char_p, c_char_p, POINTER(c_ulong)],
     "SCardConnect": [c_long, c_char_p, c_ulong, c_ulong, POINTER(c_long), POINTER(c_ulong)],
-    "SCardReconnect": [c_long, c_ulong, c_ulong, c_ulong, POINTER(c_ulong)],
     "SCardDisconnect": [c_long, c_ulong],
     "SCardBeginTransaction": [c_long],
     "SCardEndTransaction": [c_long, c_ulong],
@@ -106,12 +105,6 @@ class CtypesWinscard:
         name = reader.encode()
         self._call("SCardConnect", context, name, share, _PROTOCOLS, byref(handle), byref(protocol))
         return handle.value, protocol.value
-
-    def reconnect(self, handle: int, share: Share, disposition: Disposition) -> int:
-        """See `Winscard`."""
-        protocol = c_ulong()
-        self._call("SCardReconnect", handle, share, _PROTOCOLS, disposition, byref(protocol))
-        return protocol.value
 
     def disconnect(self, handle: int, disposition: Disposition) -> None:
         """See `Winscard`."""

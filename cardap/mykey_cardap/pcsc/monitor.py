@@ -81,6 +81,8 @@ class ReaderMonitor:
                 try:
                     yield from self._turn()
                 except TransportError:
+                    if self._stopping.is_set():
+                        return
                     yield from self._forget()
                     self._stopping.wait(_SERVICE_PAUSE)
         finally:

@@ -5,7 +5,7 @@ Uses pyscard's flat functions, because its connection classes unpower the card w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from smartcard import scard
 
@@ -26,7 +26,9 @@ class PyscardWinscard:
 
     def establish_context(self) -> int:
         """See `Winscard`."""
-        return _one(scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM))
+        code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+        check(code)
+        return int(context)
 
     def release_context(self, context: int) -> None:
         """See `Winscard`."""
@@ -49,10 +51,6 @@ class PyscardWinscard:
         code, handle, protocol = scard.SCardConnect(context, reader, share, _PROTOCOLS)
         check(code)
         return handle, protocol
-
-    def reconnect(self, handle: int, share: Share, disposition: Disposition) -> int:
-        """See `Winscard`."""
-        return _one(scard.SCardReconnect(handle, share, _PROTOCOLS, disposition))
 
     def disconnect(self, handle: int, disposition: Disposition) -> None:
         """See `Winscard`."""
@@ -88,9 +86,3 @@ class PyscardWinscard:
             return list(known)
         check(code)
         return [ReaderState(reader, state, bytes(atr)) for reader, state, atr in states]
-
-
-def _one(answer: tuple[int, Any]) -> int:
-    code, value = answer
-    check(code)
-    return int(value)

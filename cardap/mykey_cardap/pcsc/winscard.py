@@ -95,10 +95,6 @@ class Winscard(Protocol):
         """SCardConnect with T=0 or T=1; returns handle and protocol."""
         ...
 
-    def reconnect(self, handle: int, share: Share, disposition: Disposition) -> int:
-        """SCardReconnect; returns the protocol."""
-        ...
-
     def disconnect(self, handle: int, disposition: Disposition) -> None:
         """SCardDisconnect."""
         ...

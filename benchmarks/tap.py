@@ -99,7 +99,9 @@ class Ours:
     def __init__(self, folder: Path, material: Material, synchronous: str) -> None:
         self._material = material
         pem = folder / "ca.pem"
-        pem.write_bytes(material.ca.public_bytes(__import__("cryptography").hazmat.primitives.serialization.Encoding.PEM))
+        pem.write_bytes(
+            material.ca.public_bytes(__import__("cryptography").hazmat.primitives.serialization.Encoding.PEM)
+        )
         titles = {"ja": "計測市"}
         home = folder / "hub"
         write_new_hub(home, municipality=MUNICIPALITY, titles=titles, origin=ORIGIN, ca=[pem], environment="test")

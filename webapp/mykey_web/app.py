@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from apiflask import APIFlask, HTTPError
+from apiflask import APIFlask
 from flask import Flask, Response, request
-from mykey_core.errors import Refusal, StorageUnavailable
-from mykey_core.hub import Hub
 from werkzeug.exceptions import HTTPException
 
+from mykey_core.errors import Refusal, StorageUnavailable
+from mykey_core.hub import Hub
 from mykey_web import problems
 from mykey_web.api_v1.blueprint import make_api
 from mykey_web.pages import blueprint as pages
@@ -54,24 +54,9 @@ def _describe(app: APIFlask) -> None:
 
 def _register_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, problems.from_http_exception)
-    app.register_error_handler(HTTPError, _invalid)
     app.register_error_handler(Refusal, problems.from_refusal)
     app.register_error_handler(StorageUnavailable, problems.from_storage)
     app.register_error_handler(Exception, _unexpected)
-
-
-def _invalid(error: HTTPError) -> Response:
-    """A body that its model refuses: which members are wrong, never what they held."""
-    members = sorted(_members(error.detail))
-    return problems.problem_response("request_malformed", {"members": members} if members else None)
-
-
-def _members(detail: object, path: str = "") -> set[str]:
-    if isinstance(detail, dict):
-        return {name for key, value in detail.items() for name in _members(value, f"{path}.{key}".lstrip("."))}
-    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        return {".".join(str(part) for part in item.get("loc", ())) for item in detail if isinstance(item, dict)}
-    return {path}
 
 
 def _unexpected(error: Exception) -> Response:

@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from apiflask import HTTPError
 from flask import Response, request
+from werkzeug.exceptions import HTTPException
+
 from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.translations import load_catalogue, negotiate
-from werkzeug.exceptions import HTTPException
 
 _STATUS = {
     "tap_unknown": 404,
@@ -76,11 +78,29 @@ def problem_response(
     return response
 
 
+def code_of(error: HTTPException) -> str:
+    """The machine code for what werkzeug refuses."""
+    return _HTTP_CODES.get(error.code or 0, "request_malformed")
+
+
+def wrong_members(error: HTTPError) -> list[str]:
+    """The members that a model refuses, as dotted paths; never what they held."""
+    return sorted(_members(error.detail))
+
+
+def _members(detail: object, path: str = "") -> set[str]:
+    if isinstance(detail, dict):
+        return {name for key, value in detail.items() for name in _members(value, f"{path}.{key}".lstrip("."))}
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        return {".".join(str(part) for part in item.get("loc", ())) for item in detail if isinstance(item, dict)}
+    return {path}
+
+
 def from_http_exception(error: HTTPException) -> Response:
     """What werkzeug refuses (unknown path, wrong method, too large) as a problem document."""
     if error.code is None or error.code < 400:  # noqa: PLR2004 - a redirect is no problem
         return Response(error.get_body(), error.code, error.get_headers())
-    return problem_response(_HTTP_CODES.get(error.code, "request_malformed"))
+    return problem_response(code_of(error))
 
 
 def from_refusal(error: Refusal, extensions: Mapping[str, Any] | None = None) -> Response:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+
 from mykey_testkit.hub import HubHarness, sign_challenge
 
 SERVICE = "library-desk"
@@ -122,7 +123,10 @@ def test_a_terminal_finds_out_what_became_of_a_tap(library_hub: HubHarness) -> N
     refused = terminal.begin(SERVICE)
     terminal.prove(refused, sign_challenge("revoked", refused))
     still_open = terminal.begin(SERVICE)
-    states = [terminal.get(f"/taps/{tap['tap_id']}", **{"Accept-Language": "ja"}).get_json() for tap in (done, refused, still_open)]
+    states = [
+        terminal.get(f"/taps/{tap['tap_id']}", **{"Accept-Language": "ja"}).get_json()
+        for tap in (done, refused, still_open)
+    ]
     assert [state["state"] for state in states] == ["done", "refused", "open"]
     assert states[0]["result"]["message"]["title"] == "利用者カードとして登録しました"
     assert states[1]["problem"]["code"] == "certificate_revoked"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey, RSAKey
+
 from mykey_testkit.hub import HubHarness, TerminalClient
 
 
@@ -96,7 +97,10 @@ def test_algorithm_confusion_is_refused(library_hub: HubHarness) -> None:
         jwt.encode({"alg": "HS256"}, claims | {"jti": "1"}, hmac_key, algorithms=["HS256"]),
         _unsigned(claims | {"jti": "2"}),
         jwt.encode(
-            {"alg": "Ed25519", "jwk": other.as_dict(private=False)}, claims | {"jti": "3"}, other, algorithms=["Ed25519"]
+            {"alg": "Ed25519", "jwk": other.as_dict(private=False)},
+            claims | {"jti": "3"},
+            other,
+            algorithms=["Ed25519"],
         ),
         jwt.encode({"alg": "RS256"}, claims | {"jti": "4"}, _rsa_key(), algorithms=["RS256"]),
     ]
@@ -110,6 +114,7 @@ def _unsigned(claims: dict[str, Any]) -> str:
 
 def _rsa_key() -> RSAKey:
     from cryptography.hazmat.primitives import serialization
+
     from mykey_cardap.emulator import keystore
 
     name = next(name for name in keystore.names() if name.startswith("persona/"))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Executable, TextClause
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.sql.expression import TableClause
+from sqlalchemy.sql.expression import ColumnClause, TableClause
 
 from mykey_core.plugins.errors import PluginError
 from mykey_core.plugins.manifest import Manifest
@@ -47,6 +47,11 @@ class PluginContext:
         return Text(key, domain=self.manifest.name, values=values)
 
 
+def _is_text(element: object) -> bool:
+    """True for `literal_column(…)`, but not for the star of `count(*)`."""
+    return isinstance(element, ColumnClause) and element.is_literal and element.name != "*"
+
+
 _checked: WeakKeyDictionary[Executable, str] = WeakKeyDictionary()  # statement -> the prefix it was found to keep to
 
 
@@ -75,7 +80,7 @@ class PluginDatabase:
         for element in visitors.iterate(statement):
             if isinstance(element, TableClause) and not element.name.startswith(self.table_prefix):
                 raise self._denied(f"the table {element.name} is not the plugin's own")
-            if isinstance(element, TextClause):
+            if isinstance(element, TextClause) or _is_text(element):
                 raise self._denied("textual SQL is not accepted")
 
     def _denied(self, message: str) -> CapabilityDenied:

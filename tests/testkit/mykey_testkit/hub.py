@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import OKPKey
+from werkzeug.test import TestResponse
+
 from mykey_cardap.emulator import InProcessTransport
 from mykey_cardap.emulator.cards import make_card
 from mykey_cardap.emulator.jpki import EmulatedJpki
@@ -30,11 +32,9 @@ from mykey_core.clock import tokyo_date
 from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
 from mykey_core.storage.engine import reading
+from mykey_testkit.clock import ManualClock
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
-from werkzeug.test import TestResponse
-
-from mykey_testkit.clock import ManualClock
 
 Json = dict[str, Any]
 MUNICIPALITY = "132217"
@@ -74,7 +74,9 @@ class TerminalClient:
         self._http = app.test_client()
         self._clock = clock
         self.key = OKPKey.generate_key("Ed25519")
-        public = {name: str(value) for name, value in self.key.as_dict(private=False).items() if name in {"kty", "crv", "x"}}
+        public = {
+            name: str(value) for name, value in self.key.as_dict(private=False).items() if name in {"kty", "crv", "x"}
+        }
         body = {"code": code, "public_key": public, "name": "test terminal", "version": "1"}
         self.enrolment: Json = self._http.post("/api/v1/terminals/enrolments", json=body).get_json()
         self.headers: dict[str, str] = {"Accept-Language": "en"}
@@ -234,6 +236,7 @@ residents_only = true
 def library_hub(tmp_path: Path) -> Any:
     """A hub with the library plugin, its sample patrons and items, and one service point 'desk'."""
     from click.testing import CliRunner  # noqa: PLC0415 - only this fixture needs it
+
     from mykey_library.cli import library  # noqa: PLC0415 - the kit does not depend on this plugin
 
     harness = HubHarness(tmp_path, LIBRARY, ["library-desk"])

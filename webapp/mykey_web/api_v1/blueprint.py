@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from apiflask import APIBlueprint
+from apiflask import APIBlueprint, HTTPError
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
 from mykey_core.audit.records import append
 from mykey_core.authentication import strict_json
 from mykey_core.errors import Refusal
@@ -22,15 +25,15 @@ from mykey_core.taps.wording import localise
 from mykey_core.terminals.errors import TerminalRefused
 from mykey_core.terminals.registry import Terminal
 from mykey_core.translations import Catalogue, load_catalogue
-
 from mykey_web import problems
 from mykey_web.api_v1 import models
 from mykey_web.api_v1.oauth import make_authorization_server
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_SECURITY = [{"terminal": []}]
+_SECURITY = "terminal"  # every route but enrolment and tokens
 _TOKEN_PATH = "/api/v1/oauth/token"  # noqa: S105 - a path
+_OPEN_PATHS = frozenset({_TOKEN_PATH, "/api/v1/terminals/enrolments"})
 
 
 def make_api(app: Flask, hub: Hub) -> APIBlueprint:
@@ -39,18 +42,13 @@ def make_api(app: Flask, hub: Hub) -> APIBlueprint:
     audience = hub.settings.origin + _TOKEN_PATH
     authorization = make_authorization_server(app, hub.terminals, audience)
     view = _Views(hub, audience)
-    api.before_request(_refuse_loose_json)
+    api.before_request(view.admit)
     api.register_error_handler(Refusal, view.refused)
+    api.register_error_handler(HTTPException, view.refused_by_framework)
+    api.register_error_handler(HTTPError, view.refused_by_model)
     _add_terminal_routes(api, view, authorization)
     _add_tap_routes(api, view)
     return api
-
-
-def _refuse_loose_json() -> None:
-    if request.method == "POST" and not request.path.endswith("/oauth/token"):
-        if request.mimetype != "application/json":
-            raise Refusal("unsupported_media_type")
-        _check_strict(request.get_data())
 
 
 def _check_strict(body: bytes) -> None:
@@ -145,15 +143,26 @@ class _Views:
         self._hub = hub
         self._audience = audience
 
+    def admit(self) -> None:
+        """Before anything else: who is calling (but for the two doors of enrolment), and strict JSON only."""
+        if request.path not in _OPEN_PATHS:
+            g.terminal = self._caller()
+        if request.method == "POST" and request.path != _TOKEN_PATH:
+            if request.mimetype != "application/json":
+                raise Refusal("unsupported_media_type")
+            _check_strict(request.get_data())
+
+    def _caller(self) -> Terminal:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise TerminalRefused("terminal_unauthorized")
+        return self._hub.terminals.authenticate(token.strip())
+
     def terminal_only(self, view: Callable[..., R]) -> Callable[..., R]:
-        """Let only enrolled terminals in, and give the view the terminal as its first argument."""
+        """Give the view the calling terminal as its first argument."""
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> R:
-            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not token:
-                raise TerminalRefused("terminal_unauthorized")
-            g.terminal = self._hub.terminals.authenticate(token.strip())
             return view(g.terminal, *args, **kwargs)
 
         return guarded
@@ -208,9 +217,18 @@ class _Views:
             reply.problem = problems.problem_body(status.result["code"], language, extensions)
         return reply
 
-    def refused(self, error: Refusal) -> Response:
+    def refused_by_framework(self, error: HTTPException) -> Any:
+        """What werkzeug refuses: too large, wrong method, unknown path."""
+        return self.refused(Refusal(problems.code_of(error))) if (error.code or 0) >= HTTPStatus.BAD_REQUEST else error
+
+    def refused_by_model(self, error: HTTPError) -> Response:
+        """A body that its model refuses: which members are wrong, never what they held."""
+        members = problems.wrong_members(error)
+        return self.refused(Refusal("request_malformed"), {"members": members} if members else None)
+
+    def refused(self, error: Refusal, more: Mapping[str, Any] | None = None) -> Response:
         """Any refusal of this API: recorded once, and with its evidence where the hub shows evidence."""
-        extensions: dict[str, Any] = {}
+        extensions: dict[str, Any] = dict(more or {})
         if isinstance(error, TapRefused) and error.offers:
             extensions["offers"] = list(error.offers)
         if error.audit is None and "terminal" in g:

@@ -13,6 +13,7 @@ from flask import Flask
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+
 from mykey_core.terminals.registry import TOKEN_LIFETIME, Terminal, TerminalRegistry
 
 MAX_ASSERTION_SECONDS = 300

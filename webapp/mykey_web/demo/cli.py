@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
+
 from mykey_core.clock import system_clock
 from mykey_core.errors import MykeyError
 from mykey_core.hub import open_hub
 from mykey_core.settings import load_settings
-
 from mykey_web.demo import processes
 from mykey_web.demo.story import play
 from mykey_web.demo.town import SERVICE_POINT, Town, make_town, publish_crls

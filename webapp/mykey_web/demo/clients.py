@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from joserfc import jwt
 from joserfc.jwk import OKPKey
+
 from mykey_cardap.emulator import InProcessTransport
 from mykey_cardap.emulator.cards import make_card
 from mykey_cardap.jpki import JpkiSession

@@ -21,7 +21,6 @@ from mykey_core.audit.records import records_since
 from mykey_core.clock import system_clock
 from mykey_core.settings import load_settings
 from mykey_core.storage.engine import open_engine, reading
-
 from mykey_web.demo import processes
 from mykey_web.demo.broken_plugin import NAME as BROKEN
 from mykey_web.demo.broken_plugin import enable_broken_plugin, install_broken_plugin
@@ -58,7 +57,7 @@ class Stage:
         self._environment = install_broken_plugin(folder / "broken-plugin")
         enable_broken_plugin(self.town.config.parent / "plugins.toml")
         self._hub = self._start_hub()
-        stack.callback(lambda: self._hub.stop())
+        stack.callback(self._stop_hub)
         self.page = self._start_terminal()
         self.raw = RawTerminal(self.origin, self._code())
         stack.callback(self.raw.close)
@@ -67,6 +66,9 @@ class Stage:
 
     def _start_hub(self) -> processes.Child:
         return processes.start_hub(self.town.config, self._hub_port, self._folder / "hub.log", self._environment)
+
+    def _stop_hub(self) -> None:
+        self._hub.stop()
 
     def _start_terminal(self) -> Page:
         state = self._folder / "terminal"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
+
 from mykey_cardap.emulator.jpki import EmulatedJpki
 from mykey_cardap.kinds import CertificateKind
 from mykey_core.clock import tokyo_date
 from mykey_core.hub import open_hub, upgrade_database
 from mykey_core.settings import load_settings
-
 from mykey_web.setup import write_new_hub
 
 MUNICIPALITY = "132217"
@@ -104,10 +104,13 @@ def _fill_library(town: Town) -> None:
     """Import the sample patrons and items with the command that a library would use."""
     with as_file(files("mykey_library") / "demo") as folder:
         _library_command().main(
-            args=["import", "--config", str(town.config)]
-            + ["--patrons", str(folder / "patrons.csv"), "--items", str(folder / "items.csv")],
+            args=["import", "--config", str(town.config), *_sample(folder)],
             standalone_mode=False,
         )
+
+
+def _sample(folder: Path) -> list[str]:
+    return ["--patrons", str(folder / "patrons.csv"), "--items", str(folder / "items.csv")]
 
 
 def _library_command() -> click.Group:

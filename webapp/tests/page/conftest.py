@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import select
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mykey_web.demo.town import SERVICE_POINT, make_town
+from mykey_web.demo import processes
+from mykey_web.demo.cli import new_code
+from mykey_web.demo.town import make_town
 from playwright.sync_api import Browser, Page, Playwright, ViewportSize, sync_playwright
 
 CHROMIUM_FLAGS = [
@@ -31,45 +27,6 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 START_SECONDS = 60.0
-MYKEY = [sys.executable, "-m", "mykey_core.cli"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _start(arguments: list[str]) -> subprocess.Popen[str]:
-    """A `mykey` process in a process group of its own, so that stopping it reaches nobody else."""
-    program = shutil.which("mykey", path=str(Path(sys.executable).parent))
-    assert program, "the package is not installed: run `make setup`"
-    return subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def _first_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
-    assert ready, "the program did not start in time"
-    return process.stdout.readline()
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
-
-
-def _run(arguments: list[str], text: str | None = None) -> str:
-    program = shutil.which("mykey", path=str(Path(sys.executable).parent))
-    done = subprocess.run([str(program), *arguments], input=text, capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout.strip()
 
 
 class Demo:
@@ -77,30 +34,29 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.log = folder / "processes.log"
+        self.ready = folder / "agent.json"
+        self.state = folder / "terminal"
+        self.port = processes.free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.town = make_town(folder / "town", self.origin, datetime.now(UTC))
         self.hub = self.start_hub()
-        code = _run(["hub", "enrolment-code", "--config", str(self.town.config), SERVICE_POINT])
-        self.state = str(folder / "terminal")
-        _run(["terminal", "enrol", "--hub", self.origin, "--state", self.state, "--name", "test", "--code-stdin"], code)
-        self.ready = folder / "agent.json"
+        processes.enrol_terminal(self.origin, new_code(self.town), self.state, self.log)
         self.agent = self.start_agent()
 
-    def start_hub(self) -> subprocess.Popen[str]:
-        process = _start(["hub", "serve", "--config", str(self.town.config), "--port", str(self.port)])
-        _first_line(process)
-        return process
+    def start_hub(self) -> processes.Child:
+        return processes.start_hub(self.town.config, self.port, self.log)
 
-    def start_agent(self) -> subprocess.Popen[str]:
+    def start_agent(self, port: int = 0) -> processes.Child:
         self.ready.unlink(missing_ok=True)
-        process = _start(["terminal", "agent", "--state", self.state, "--virtual", "--ready-file", str(self.ready)])
+        arguments = ["terminal", "agent", "--state", str(self.state), "--virtual", "--port", str(port)]
+        child = processes.Child([*arguments, "--ready-file", str(self.ready)], self.log, announces=False)
         deadline = time.monotonic() + START_SECONDS
         while not self.ready.exists():
-            assert process.poll() is None, "the agent has stopped"
+            assert child.running, "the agent has stopped"
             assert time.monotonic() < deadline, "the agent did not start in time"
             time.sleep(0.05)
-        return process
+        return child
 
     def announced(self) -> dict[str, str]:
         """Where the agent is, and the pairing code that is good now."""
@@ -115,16 +71,9 @@ class Demo:
         """The address that `mykey demo` prints."""
         return f"{self.origin}/point?lang={language}#agent={self.agent_port}&pair={self.announced()['pairing_code']}"
 
-    def stop_agent(self) -> None:
-        _stop(self.agent)
-
-    def stop_hub(self) -> None:
-        _stop(self.hub)
-
     def close(self) -> None:
-        for process in (self.agent, self.hub):
-            if process.poll() is None:
-                _stop(process)
+        self.agent.stop()
+        self.hub.stop()
 
 
 @pytest.fixture(scope="session")
@@ -150,11 +99,22 @@ def playwright_session() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def browser(playwright_session: Playwright) -> Iterator[Browser]:
+def chromium() -> str:
+    """Where Chromium is."""
     program = shutil.which("chromium")
     if program is None:
         pytest.fail("Chromium is missing: install the Debian package chromium")
-    started = playwright_session.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+    return program
+
+
+@pytest.fixture(scope="session")
+def chromium_flags() -> list[str]:
+    return CHROMIUM_FLAGS
+
+
+@pytest.fixture(scope="session")
+def browser(playwright_session: Playwright, chromium: str) -> Iterator[Browser]:
+    started = playwright_session.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
     yield started
     started.close()
 
@@ -237,11 +197,8 @@ def visit(browser: Browser, demo: Demo) -> Iterator[Callable[..., Visitor]]:
 
     yield make
     for visitor in visitors:
-        if visitor.demo.agent.poll() is None:
+        if visitor.demo.agent.running:
             visitor.leave()
         visitor.page.context.close()
         assert visitor.faults == []
 
-
-def environment_without_proxy() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import secrets
+import threading
 import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from waitress import create_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
@@ -32,6 +34,7 @@ from mykey_terminal.agent.app import AgentApp
 from mykey_terminal.agent.desk import CardDesk
 from mykey_terminal.agent.gate import Gate, own_hosts
 from mykey_terminal.agent.pairing import PairingDesk
+from mykey_terminal.clock import system_clock
 from mykey_terminal.enrolment import Enrolment, StateDirectory, enrol
 from mykey_terminal.hub import Hub
 from mykey_terminal.pending import PendingTaps
@@ -39,7 +42,7 @@ from mykey_terminal.readers.virtual import VirtualReader
 from mykey_terminal.tap import TapRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -81,7 +84,7 @@ class HubDouble:
     work), `garbage` (an answer that is no JSON), or None (nothing).
     """
 
-    clock: HandClock
+    clock: Callable[[], datetime]
     origin: str = ORIGIN
     token_lifetime: int = 300
     codes: set[str] = field(default_factory=lambda: {"KONNICHIWA"})
@@ -382,3 +385,25 @@ def agent(runner: TapRunner, hub_double: HubDouble, clock: HandClock) -> AgentCl
     client = AgentClient(AgentApp(Gate(own_hosts(41873), origins, desk), CardDesk(runner)), codes, hub_double)
     client.pair()
     return client
+
+
+@pytest.fixture
+def live_hub(hub_double: HubDouble) -> Iterator[str]:
+    """The double behind a real server on loopback, on the real clock; its address."""
+    hub_double.clock = system_clock
+    server = create_server(hub_double, host="127.0.0.1", port=0, threads=2)
+    hub_double.origin = f"http://127.0.0.1:{server.effective_port}"
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield hub_double.origin
+    server.close()
+    server.task_dispatcher.shutdown()
+    thread.join(5)
+
+
+@pytest.fixture
+def at_home(live_hub: str, tmp_path: Path) -> Path:
+    """The state folder of a terminal that is enrolled with the live double."""
+    folder = tmp_path / "terminal"
+    enrol(live_hub, "KONNICHIWA", StateDirectory(folder), name="desk", clock=system_clock)
+    return folder

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from waitress import create_server
 
 from mykey_terminal.cli import terminal
 
@@ -25,41 +23,16 @@ if TYPE_CHECKING:
 MYKEY = [sys.executable, "-c", "from mykey_terminal.cli import terminal; terminal()"]
 
 
-@pytest.fixture
-def live_hub(hub_double: Any) -> Iterator[str]:
-    """The double behind a real server, on the real clock; its address."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - the only test with real time
-
-    hub_double.clock = lambda: datetime.now(UTC)
-    server = create_server(hub_double, host="127.0.0.1", port=0, threads=2)
-    hub_double.origin = f"http://127.0.0.1:{server.effective_port}"
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield hub_double.origin
-    server.close()
-    server.task_dispatcher.shutdown()
-    thread.join(5)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "terminal"
-
-
 def run(*arguments: str | Path, given: str = "") -> Any:
     return CliRunner().invoke(terminal, [str(argument) for argument in arguments], input=given)
 
 
-@pytest.fixture
-def at_home(live_hub: str, folder: Path) -> Path:
-    """An enrolled terminal."""
-    result = run("enrol", "--hub", live_hub, "--code-stdin", "--state", folder, given="KONNICHIWA\n")
+def test_enrol_tap_and_status(tmp_path: Path, live_hub: str) -> None:
+    """The three commands one after the other; code and PIN come from standard input and are not printed."""
+    at_home = tmp_path / "new"
+    result = run("enrol", "--hub", live_hub, "--code-stdin", "--state", at_home, given="KONNICHIWA\n")
     assert result.exit_code == 0, result.output
-    return folder
-
-
-def test_enrol_tap_and_status(at_home: Path, live_hub: str) -> None:
-    """The three commands one after the other; the PIN comes from standard input and is not printed."""
+    assert "KONNICHIWA" not in result.output
     options = ("--state", at_home, "--service", "library", "--virtual", "adult", "--pin-stdin")
     result = run("tap", *options, "--input", "item=77001", "--json", given="1234\n")
     assert result.exit_code == 0, result.output
@@ -82,9 +55,9 @@ def test_enrol_tap_and_status(at_home: Path, live_hub: str) -> None:
         (("enrol", "--hub", "http://hub.example.jp", "--code", "X"), "[hub_address]"),
     ],
 )
-def test_errors_are_one_line_with_a_code(folder: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_errors_are_one_line_with_a_code(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
     """No traceback: one line, a code, exit status 1."""
-    result = run(arguments[0], "--state", folder, *arguments[1:], given="1234\n")
+    result = run(arguments[0], "--state", tmp_path / "terminal", *arguments[1:], given="1234\n")
     assert result.exit_code == 1
     assert told in result.output
     assert len(result.output.splitlines()) == 1

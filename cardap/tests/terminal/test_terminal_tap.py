@@ -81,6 +81,23 @@ def test_pin_is_overwritten_and_goes_nowhere(
     assert all("31 32 33 34" not in exchange.command for exchange in report.trace)
 
 
+def test_pin_is_gone_before_the_network_is_used_again(
+    runner: TapRunner, hub_double: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the proof is sent, and however long the hub then takes, the buffer is zero already."""
+    secret = pin()
+    seen = []
+    good = hub_double._proof
+
+    def proof(request: Any) -> Any:
+        seen.append(bytes(secret))
+        return good(request)
+
+    monkeypatch.setattr(hub_double, "_proof", proof)
+    assert runner.run(REQUEST, secret).problem is None
+    assert seen == [bytes(4)]
+
+
 def test_wrong_pin_costs_one_try_and_no_proof(runner: TapRunner, reader: VirtualReader, hub_double: Any) -> None:
     """The report says how many tries are left; the hub never sees a proof; the buffer is zero as well."""
     secret = pin("9999")

@@ -174,7 +174,7 @@ def make_ocsp(
     by: x509.Certificate | None = None,
     key: PrivateKey | None = None,
     certificates: tuple[x509.Certificate, ...] | None = None,
-    change: Callable[[Any], None] = lambda tbs: None,
+    change: Callable[[Any], None] | None = None,
     flip: bool = False,
 ) -> bytes:
     """A signed OCSP answer (DER) to a request; `nonce` empty repeats the request's, None leaves it out.
@@ -204,14 +204,15 @@ def make_ocsp(
 
 
 def _reshape_ocsp(
-    made: ocsp.OCSPResponse, key: PrivateKey, produced_at: datetime, change: Callable[[Any], None], *, flip: bool
+    made: ocsp.OCSPResponse, key: PrivateKey, produced_at: datetime, change: Callable[[Any], None] | None, *, flip: bool
 ) -> bytes:
-    """producedAt comes from the machine's clock in `cryptography`; so it is set here, and the rest signed again."""
+    """The builder takes producedAt from the machine's clock; so it is set here, and all signed again."""
     response = asn1_ocsp.OCSPResponse.load(made.public_bytes(Encoding.DER))
     basic = response["response_bytes"]["response"].parsed
     tbs = basic["tbs_response_data"]
     tbs["produced_at"] = produced_at
-    change(tbs)
+    if change is not None:
+        change(tbs)
     signature = bytearray(raw_signature(key, tbs.dump(force=True)))
     signature[-1] ^= flip
     basic["signature"] = bytes(signature)

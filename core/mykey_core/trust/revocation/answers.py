@@ -133,14 +133,14 @@ def _answer(current: Current, serial: int, now: datetime, grace: timedelta, name
     if now < newest.this_update:
         raise RevocationUnavailable("crl_not_yet_valid", "thisUpdate is in the future: compare the clocks")
     code = _find(current, serial)
-    if code is None and now >= newest.next_update + grace:
+    if code is None and now >= current.next_update + grace:
         raise RevocationUnavailable("crl_stale", "nextUpdate is over")
     return RevocationAnswer(
         state=RevocationState.GOOD if code is None else state_of(code),
         source=f"{name}:{newest.sha256[:16]}",
         this_update=newest.this_update,
-        next_update=newest.next_update,
-        mode=RevocationMode.FRESH if now < newest.next_update else RevocationMode.GRACE,
+        next_update=current.next_update,
+        mode=RevocationMode.FRESH if now < current.next_update else RevocationMode.GRACE,
         reason=None if code is None else NAME_OF[code],
     )
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mykey_core.trust.errors import RevocationDataError
 from mykey_core.trust.revocation.reasons import CODE_OF, UNSPECIFIED
 from mykey_core.trust.revocation.scope import CrlScope, crl_points, issuer_key_of
+from mykey_core.trust.revocation.unreadable import UNREADABLE
 from mykey_core.trust.types import CaCertificate
 
 MAX_CRL_BYTES: Final = 1 << 30
@@ -68,7 +69,17 @@ def verify_crl(data: bytes, issuers: Iterable[CaCertificate], *, max_bytes: int 
             `crl_critical_extension`, `crl_scope`, `crl_algorithm`, `crl_issuer_unknown`, `crl_signature`,
             `crl_issuer_usage`.
     """
-    crl = parse_crl(data, max_bytes=max_bytes)
+    if len(data) > max_bytes:
+        raise RevocationDataError("crl_too_large", f"{len(data)} bytes, at most {max_bytes} are taken")
+    try:
+        return _verify(data, issuers)
+    except UNREADABLE as error:
+        raise RevocationDataError("crl_malformed", "not a DER certificate revocation list") from error
+
+
+def _verify(data: bytes, issuers: Iterable[CaCertificate]) -> VerifiedCrl:
+    load = x509.load_pem_x509_crl if data.startswith(_PEM_BEGIN) else x509.load_der_x509_crl
+    crl = load(data)
     der = crl.public_bytes(Encoding.DER) if data.startswith(_PEM_BEGIN) else data
     this_update, next_update = _times(crl)
     _refuse_unknown_critical(crl)
@@ -86,19 +97,6 @@ def verify_crl(data: bytes, issuers: Iterable[CaCertificate], *, max_bytes: int 
         size=len(der),
         crl=crl,
     )
-
-
-def parse_crl(data: bytes, *, max_bytes: int = MAX_CRL_BYTES) -> x509.CertificateRevocationList:
-    """Read a CRL (DER or PEM) and its extensions; raises RevocationDataError when its form is not allowed."""
-    if len(data) > max_bytes:
-        raise RevocationDataError("crl_too_large", f"{len(data)} bytes, at most {max_bytes} are taken")
-    load = x509.load_pem_x509_crl if data.startswith(_PEM_BEGIN) else x509.load_der_x509_crl
-    try:
-        crl = load(data)
-        len(crl.extensions)  # parsed here, so that a bad extension is found before anything is trusted
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise RevocationDataError("crl_malformed", "not a DER certificate revocation list") from error
-    return crl
 
 
 def require_current(crl: VerifiedCrl, now: datetime) -> None:
@@ -136,7 +134,7 @@ def entries(crl: x509.CertificateRevocationList) -> Iterator[tuple[int, int]]:
             if serial < 0 or serial >> MAX_SERIAL_BITS:
                 raise RevocationDataError("crl_serial", "an entry's serial number is negative or too long")
             yield serial, _reason(entry.extensions)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except UNREADABLE as error:
         raise RevocationDataError("crl_malformed", "an entry cannot be read") from error
 
 

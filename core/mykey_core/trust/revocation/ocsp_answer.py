@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -21,6 +21,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from mykey_core.trust.errors import RevocationDataError
+from mykey_core.trust.revocation.unreadable import UNREADABLE
 from mykey_core.trust.types import RevocationState
 
 NONCE_BYTES: Final = 32
@@ -33,13 +34,6 @@ _HASHES: Final = {
     SignatureAlgorithmOID.ECDSA_WITH_SHA384: hashes.SHA384(),
     SignatureAlgorithmOID.ECDSA_WITH_SHA512: hashes.SHA512(),
 }
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +95,7 @@ def read_answer(
     try:
         response = ocsp.load_der_ocsp_response(der)
         return _read(response, question, now, limits, tuple(designated))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise RevocationDataError("ocsp_malformed", "not a DER answer of RFC 6960") from error
 
 
@@ -259,7 +253,7 @@ def responder_url(certificate: x509.Certificate) -> str | None:
     """The first OCSP address in the certificate's authority information access, or None."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
-    except (x509.ExtensionNotFound, *_UNREADABLE):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return None
     for access in extension.value:
         is_ocsp = access.access_method == AuthorityInformationAccessOID.OCSP

@@ -67,13 +67,13 @@ def _snapshot(current: Current, now: datetime) -> SnapshotStatus:
         sha256=newest.sha256,
         number=newest.number,
         this_update=newest.this_update,
-        next_update=newest.next_update,
+        next_update=current.next_update,
         age=now - newest.this_update,
         entries=complete.count,
         delta_entries=None if current.delta is None else current.delta.count,
         crl_bytes=complete.info.crl_bytes,
         index_bytes=complete.index_bytes,
-        state=state_at(newest.next_update, now, timedelta(0))[0],
+        state=state_at(current.next_update, now, timedelta(0))[0],
     )
 
 

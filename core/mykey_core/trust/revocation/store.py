@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -41,8 +42,14 @@ class Current:
 
     @property
     def newest(self) -> SnapshotInfo:
-        """The CRL that says how fresh the whole is: the delta's, where there is one."""
+        """The CRL that was made last: the delta, where there is one."""
         return (self.delta or self.complete).info
+
+    @property
+    def next_update(self) -> datetime:
+        """Until when the whole is fresh. A delta that is over leaves the complete CRL as good as without it."""
+        ends = self.complete.info.next_update
+        return ends if self.delta is None else max(ends, self.delta.info.next_update)
 
 
 class SnapshotStore(Protocol):

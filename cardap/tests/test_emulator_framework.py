@@ -52,6 +52,8 @@ def test_each_application_is_selected_by_its_exact_name(talk: Talk, aid: str) ->
     card = talk()
     assert card(select(aid)) == "9000"
     assert card(select(aid), "00") == "9000"
+    assert card(select(aid).replace("00A4040C", "00A40400", 1)) == "9000"
+    assert card(select(aid).replace("00A4040C", "00A40402", 1)) == "6A86"
     other = f"{int(aid[-2:], 16) ^ 0xFF:02X}"
     assert card(select(aid[:-2] + other)) == card(select(aid + "00")) == card(select(aid[:-2])) == "6A82"
 
@@ -204,6 +206,7 @@ def test_data_objects_belong_to_the_power_on_state(talk: Talk) -> None:
     assert len(card.data("00CA00F8000000")) > 256
     card(JPKI)
     assert card("00CA00F000") == "6A88"
+    assert card.data("00CA5F5100") == card.card.behaviour.atr[1:]
     card(select(AIDS[5]))
     assert card.data("00CA00F000") == b"13221"
 

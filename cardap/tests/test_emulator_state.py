@@ -111,7 +111,7 @@ TestPinCounters.settings = settings(max_examples=40, stateful_step_count=30, dea
 @pytest.mark.nightly
 def test_pin_counters_at_length() -> None:
     """The same state machine with many more runs."""
-    from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415 - nightly only
+    from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(PinCounters, settings=settings(max_examples=2000, stateful_step_count=60, deadline=None))
 

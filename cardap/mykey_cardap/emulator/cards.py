@@ -52,7 +52,8 @@ def _applications(persona: Persona, jpki: EmulatedJpki, options: Options, atr: b
         yield next_generation.authentication_application(persona, jpki, options)
         yield next_generation.face_application(persona, jpki, options)
         return
-    yield jpki_ap.application(persona, jpki, options)
+    contact_atr = None if persona.card.is_phone else contact_atr_object(atr)
+    yield jpki_ap.application(persona, jpki, options, data_objects=contact_atr)
     if persona.card is CardType.MY_NUMBER:
         yield from _resident_applications(persona, options, atr)
 

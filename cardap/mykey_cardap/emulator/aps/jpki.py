@@ -5,6 +5,7 @@ Also the token information file of 160 bytes, whose label tells cards and phones
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -48,13 +49,20 @@ _LABELS: Final = {
 }
 
 
-def application(persona: Persona, jpki: EmulatedJpki, options: Options) -> Application:
-    """The JPKI application of a persona's card."""
+def application(
+    persona: Persona,
+    jpki: EmulatedJpki,
+    options: Options,
+    *,
+    data_objects: Mapping[int, bytes] | None = None,
+) -> Application:
+    """The JPKI application of a persona's card. `data_objects` are what GET DATA answers while it is selected."""
     return Application(
         name="jpki",
         aid=AID,
         files=file_table(*files(persona, jpki)),
         commands=_COMMANDS,
+        data_objects=data_objects or {},
         options=options,
     )
 

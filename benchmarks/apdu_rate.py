@@ -157,15 +157,16 @@ def through_pcsc(service: PrivatePcscd, name: str, slot: int, count: int, *, sig
 
 
 def with_private_service(count: int) -> list[Row]:
-    """The rows that need a reader: the echo card in slot 1, the emulated card in slot 0."""
+    """The rows that need a reader: the echo card and then the emulated card in slot 0."""
     with tempfile.TemporaryDirectory() as folder, PrivatePcscd(Path(folder)) as service:
         echo = subprocess.Popen(service.inside([sys.executable, __file__, "--echo"]))  # noqa: S603 - ourselves
         try:
-            service.wait_for_card(1, present=True)
-            rows = [through_pcsc(service, "echo card through PC/SC", 1, count, signing=False)]
+            service.wait_for_card(0, present=True)
+            rows = [through_pcsc(service, "echo card through PC/SC", 0, count, signing=False)]
         finally:
             echo.terminate()
             echo.wait()
+        service.wait_for_card(0, present=False)
         service.insert("adult")
         rows.append(through_pcsc(service, "emulated card through PC/SC", 0, count, signing=True))
     return rows
@@ -175,7 +176,7 @@ def serve_echo() -> None:
     """The echo card's process."""
     while True:
         try:
-            VpcdSlot(EchoCard(), port=PORTS[1]).serve()  # type: ignore[arg-type]
+            VpcdSlot(EchoCard(), port=PORTS[0]).serve()  # type: ignore[arg-type]
         except VpcdClosedError:
             time.sleep(0.1)
 

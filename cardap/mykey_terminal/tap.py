@@ -163,13 +163,23 @@ class _Work:
         return state
 
     def _send_or_settle(self, tap: Tap, token: dict[str, str]) -> TapState:
+        first: HubProblemError | None = None
         try:
             return self.runner.hub.send_proof(tap.tap_id, token, language=self.request.language)
         except HubProblemError as error:
             if not is_unclear(error):
                 raise
+            first = error
         except (HubUnreachableError, HubAnswerError):
             pass
+        try:
+            return self._settle(tap, token)
+        except HubProblemError as error:
+            if first is not None and first.problem.code == error.problem.code:
+                raise first from error  # the hub stands by its first answer, which said more
+            raise
+
+    def _settle(self, tap: Tap, token: dict[str, str]) -> TapState:
         self.recovered = True
         return Settlement(
             hub=self.runner.hub,

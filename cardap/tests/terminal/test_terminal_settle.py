@@ -95,6 +95,24 @@ def test_refusal_that_was_lost_is_found(runner: TapRunner, hub_double: Any, monk
     assert report.problem.status == 403
 
 
+def test_fault_that_the_hub_stands_by_keeps_its_first_words(
+    runner: TapRunner, hub_double: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin failed (502) and the hub confirms the refusal: the first answer, with its evidence, is reported."""
+
+    def fail(request: Any) -> Any:
+        tap_id = request.path.split("/")[-2]
+        hub_double.taps[tap_id] |= {"state": "refused", "problem": {"code": "plugin_fault", "status": 502}}
+        return {"code": "plugin_fault", "evidence": {"checks": ["passed"]}}, 502
+
+    monkeypatch.setattr(hub_double, "_proof", fail)
+    report = tap(runner)
+    assert code(report) == "plugin_fault"
+    assert report.problem is not None
+    assert report.problem.extensions == {"evidence": {"checks": ["passed"]}}
+    assert hub_double.count("proof") == 1
+
+
 def test_tap_that_the_hub_forgot_was_not_done(runner: TapRunner, hub_double: Any) -> None:
     """A hub that does not know the tap has not acted on it."""
     hub_double.faults = {"proof": ["lost-before"], "state": [404]}

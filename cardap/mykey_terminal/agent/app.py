@@ -52,7 +52,7 @@ _ROUTES = Map(
         Rule(f"{PREFIX}/services", methods=["GET"], endpoint="services"),
         Rule(f"{PREFIX}/taps", methods=["POST"], endpoint="tap"),
         Rule(f"{PREFIX}/actions", methods=["POST"], endpoint="act"),
-        Rule(f"{PREFIX}/visits/<string(maxlength=100):visit_id>", methods=["DELETE"], endpoint="end_visit"),
+        Rule(f"{PREFIX}/visits/<string(minlength=3, maxlength=100):visit_id>", methods=["DELETE"], endpoint="end_visit"),
     ],
     merge_slashes=False,
 )

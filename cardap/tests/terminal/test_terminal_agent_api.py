@@ -145,6 +145,7 @@ def test_visit_ends_with_the_card(agent: Any, hub_double: Any) -> None:
     assert hub_double.calls[-1] == ("visit", "/api/v1/visits/v-1")
     assert agent.call("DELETE", "/visits/v-2").json["code"] == "visit_ended"
     assert agent.call("DELETE", "/visits/../taps/tap-1").status_code == 404
+    assert agent.call("DELETE", "/visits/..").status_code == 404
     assert agent.call("DELETE", "/visits/%2e%2e%2ftaps%2ftap-1").status_code == 404
 
 

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import click
+from waitress.server import create_server
+
 from mykey_core.errors import MykeyError
 from mykey_core.hub import open_hub, upgrade_database
 from mykey_core.settings import load_settings
-from waitress.server import create_server
-
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
 

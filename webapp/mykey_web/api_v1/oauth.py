@@ -39,7 +39,7 @@ class TerminalClient:
         return ""
 
 
-class DeviceAssertion(JWTBearerClientAssertion):  # type: ignore[misc] - Authlib has no types
+class DeviceAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib has no types
     """A client assertion signed with the terminal's Ed25519 device key."""
 
     def __init__(self, terminals: TerminalRegistry, audience: str) -> None:
@@ -71,7 +71,7 @@ class DeviceAssertion(JWTBearerClientAssertion):  # type: ignore[misc] - Authlib
         return self._terminals.remember_assertion(f"{claims['sub']}:{jti}")
 
 
-class _Grant(ClientCredentialsGrant):  # type: ignore[misc] - Authlib has no types
+class _Grant(ClientCredentialsGrant):  # type: ignore[misc]  # Authlib has no types
     TOKEN_ENDPOINT_AUTH_METHODS = ("client_assertion_jwt",)
 
 

@@ -19,6 +19,11 @@ def decode(text: str) -> bytes:
         raw = binascii.a2b_base64(encoded)
     except ValueError:  # binascii.Error and UnicodeEncodeError are ValueErrors
         raise Base64Refused("no base64") from None
+    check_canonical(raw, encoded)
+    return raw
+
+
+def check_canonical(raw: bytes, encoded: bytes) -> None:
+    """`encoded` is what encoding `raw` gives: no foreign character was skipped, no bit dropped, nothing follows."""
     if binascii.b2a_base64(raw, newline=False) != encoded:
         raise Base64Refused("not the canonical spelling")
-    return raw

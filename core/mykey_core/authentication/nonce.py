@@ -58,6 +58,20 @@ class _Issued:
     state: _State = _State.OPEN
 
 
+def check_session(issued: _Issued, session: str) -> None:
+    """The nonce was issued for this session; one of another session is unknown here."""
+    if issued.session != session:
+        raise refuse(TokenReason.NONCE_UNKNOWN)
+
+
+def check_open(issued: _Issued) -> None:
+    """The nonce was neither used nor followed by a newer one."""
+    if issued.state is _State.USED:
+        raise refuse(TokenReason.NONCE_USED)
+    if issued.state is _State.SUPERSEDED:
+        raise refuse(TokenReason.NONCE_SUPERSEDED)
+
+
 class NonceStore:
     """Nonces in memory, safe to use from many threads. A nonce belongs to the session that it was issued for.
 
@@ -96,12 +110,10 @@ class NonceStore:
     def _take(self, nonce: str, session: str) -> _Issued:
         with self._lock:
             issued = self._issued.get(nonce)
-            if issued is None or issued.session != session:
+            if issued is None:
                 raise refuse(TokenReason.NONCE_UNKNOWN)
-            if issued.state is _State.USED:
-                raise refuse(TokenReason.NONCE_USED)
-            if issued.state is _State.SUPERSEDED:
-                raise refuse(TokenReason.NONCE_SUPERSEDED)
+            check_session(issued, session)
+            check_open(issued)
             issued.state = _State.USED
             return issued
 

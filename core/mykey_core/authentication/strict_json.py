@@ -6,7 +6,7 @@ Only reading; what the members mean is the caller's business.
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 MAXIMUM_DEPTH = 16
 
@@ -25,16 +25,33 @@ class NestedTooDeep(JsonRefused):
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
-    if len(members) != len(pairs):
-        raise MemberTwice("a member occurs twice")
+    check_no_member_twice(members, pairs)
     return members
 
 
-def _no_constant(name: str) -> NoReturn:
+def check_no_member_twice(members: dict[str, Any], pairs: list[tuple[str, Any]]) -> None:
+    """`MemberTwice` when `members` lost one of `pairs`; Python keeps the last of equals."""
+    if len(members) != len(pairs):
+        raise MemberTwice("a member occurs twice")
+
+
+def check_constant(name: str) -> None:
+    """NaN and the infinities, which Python reads, are no JSON."""
     raise JsonRefused(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
+def _constant(name: str) -> None:
+    check_constant(name)
+
+
+def check_depth(text: str) -> None:
+    """`NestedTooDeep` beyond `MAXIMUM_DEPTH`."""
+    # Brackets within strings only make the first count too high, and then the exact count decides.
+    if text.count("{") + text.count("[") > MAXIMUM_DEPTH and _depth(text) > MAXIMUM_DEPTH:
+        raise NestedTooDeep("nested too deep")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
 
 def _depth(text: str) -> int:
@@ -59,9 +76,7 @@ def _depth(text: str) -> int:
 
 def loads(text: str) -> Any:
     """Parse `text`; `JsonRefused` or one of its kinds when it is not strict JSON."""
-    # Brackets within strings only make this count too high, and then the exact count decides.
-    if text.count("{") + text.count("[") > MAXIMUM_DEPTH and _depth(text) > MAXIMUM_DEPTH:
-        raise NestedTooDeep("nested too deep")
+    check_depth(text)
     try:
         return _DECODER.decode(text)
     except JsonRefused:

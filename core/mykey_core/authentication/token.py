@@ -93,9 +93,9 @@ def _members(text: str) -> dict[str, Any]:
 
 def _member(members: dict[str, Any], name: str) -> str:
     """V1: a required member is a string that is not empty; its name is compared with case."""
-    value = members.get(name)
-    if value is None and name not in members:
+    if name not in members:
         raise refuse(TokenReason.MEMBER_MISSING, name)
+    value = members[name]
     if not isinstance(value, str) or not value:
         raise refuse(TokenReason.MEMBER_TYPE, name)
     return value
@@ -132,6 +132,12 @@ def _signing_certificates(members: dict[str, Any], minor: int) -> Any:
     if minor < _MINOR_WITH_SIGNING_CERTIFICATES:
         return None
     value = members.get(_SIGNING_CERTIFICATES)
-    if not value and (minor == _MINOR_WITH_SIGNING_CERTIFICATES or _SIGNING_CERTIFICATES in members):
-        raise refuse(TokenReason.SIGNING_CERTIFICATES_MISSING)
+    if minor == _MINOR_WITH_SIGNING_CERTIFICATES or _SIGNING_CERTIFICATES in members:
+        check_signing_certificates_given(value)
     return value
+
+
+def check_signing_certificates_given(value: Any) -> None:
+    """Version 1.1: the list is there and not empty."""
+    if not value:
+        raise refuse(TokenReason.SIGNING_CERTIFICATES_MISSING)

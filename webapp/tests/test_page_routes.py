@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import mykey_web
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+
+import mykey_web
 from mykey_core.translations import LANGUAGES
 from mykey_web.pages import blueprint
 

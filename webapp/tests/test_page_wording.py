@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import mykey_core
 import mykey_terminal
 import mykey_web
-import pytest
 from mykey_core.authentication.reasons import ALL_REASONS
 from mykey_core.translations import LANGUAGES, load_catalogue
 from mykey_core.trust.types import Check

@@ -6,9 +6,9 @@ The page talks to the loopback agent on the same computer; the hub sees neither 
 from __future__ import annotations
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
-from mykey_core.translations import LANGUAGES
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from mykey_core.translations import LANGUAGES
 from mykey_web.pages.wording import browser_texts, page_language, translator
 
 blueprint = Blueprint("pages", __name__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flask import Request
+
 from mykey_core.translations import LANGUAGES, Catalogue, load_catalogue, negotiate
 
 _FOR_BROWSERS = ("page.", "refusal.", "check.")

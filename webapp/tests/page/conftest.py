@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, Playwright, ViewportSize, sync_playwright
+
 from mykey_web.demo import processes
 from mykey_web.demo.cli import new_code
 from mykey_web.demo.town import make_town
-from playwright.sync_api import Browser, Page, Playwright, ViewportSize, sync_playwright
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -45,9 +46,11 @@ class Demo:
         self.agent = self.start_agent()
 
     def start_hub(self) -> processes.Child:
+        """Serve the town's hub at its fixed port."""
         return processes.start_hub(self.town.config, self.port, self.log)
 
     def start_agent(self, port: int = 0) -> processes.Child:
+        """Run the agent with the tray; it announces itself in a file, with each new pairing code."""
         self.ready.unlink(missing_ok=True)
         arguments = ["terminal", "agent", "--state", str(self.state), "--virtual", "--port", str(port)]
         child = processes.Child([*arguments, "--ready-file", str(self.ready)], self.log, announces=False)
@@ -65,6 +68,7 @@ class Demo:
 
     @property
     def agent_port(self) -> str:
+        """The agent's port as the invitation names it."""
         return self.announced()["address"].rsplit(":", 1)[1]
 
     def invitation(self, language: str = "ja") -> str:
@@ -72,6 +76,7 @@ class Demo:
         return f"{self.origin}/point?lang={language}#agent={self.agent_port}&pair={self.announced()['pairing_code']}"
 
     def close(self) -> None:
+        """Stop both processes."""
         self.agent.stop()
         self.hub.stop()
 
@@ -138,23 +143,26 @@ class Visitor:
 
     @property
     def screen(self) -> str:
+        """The name of the screen that is shown."""
         return self.page.locator("#stage").get_attribute("data-screen") or ""
 
-    @property
-    def title(self) -> str:
-        return self.page.locator("#stage-title").inner_text()
-
     def wait(self, screen: str) -> None:
+        """Wait until a screen is shown."""
         self.page.locator(f"#stage[data-screen={screen}]").wait_for()
 
     def insert(self, card: str) -> None:
+        """Press a card in the tray; the rarer ones are behind the fold."""
+        if not self.page.locator(f"[data-card={card}]").is_visible():
+            self.page.click("#tray-more-title")
         self.page.click(f"[data-card={card}]")
         self.wait("choose")
 
     def choose(self, action: str) -> None:
+        """Press the button of an action."""
         self.page.click(f"#stage [data-action={action}]")
 
     def type_pin(self, pin: str) -> None:
+        """Type the PIN by keyboard and confirm it."""
         self.wait("pin")
         self.page.fill("#pin", pin)
         self.page.click("#pin-ok")
@@ -174,6 +182,7 @@ class Visitor:
         return self.page.locator(".message__code code").inner_text()
 
     def leave(self) -> None:
+        """Take the card along."""
         if self.page.locator("#take-out").is_visible():
             self.page.click("#take-out")
 
@@ -201,4 +210,3 @@ def visit(browser: Browser, demo: Demo) -> Iterator[Callable[..., Visitor]]:
             visitor.leave()
         visitor.page.context.close()
         assert visitor.faults == []
-

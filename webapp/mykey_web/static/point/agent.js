@@ -11,6 +11,7 @@
  */
 
 const QUICK_MS = 10_000;
+/** Also for pairing: the browser may first ask the person for permission. */
 const WITH_CARD_MS = 60_000;
 
 /** No answer came: the agent is not there, or the browser did not let the request through. */
@@ -43,7 +44,7 @@ export class Agent {
 
   /** @param {string} code @returns {Promise<string>} the pairing token */
   async pair(code) {
-    const answer = await this.send("POST", "/pair", { code });
+    const answer = await this.send("POST", "/pair", { code }, WITH_CARD_MS);
     this.token = answer.token;
     return answer.token;
   }

@@ -1,9 +1,15 @@
 // The blocks of a result: facts, table, notice. Whatever a plugin shows is made of these three.
 
 import { el } from "./dom.js";
+import { ownLanguage } from "./texts.js";
 
 const LEVELS = ["info", "success", "warning"];
 let regions = 0;
+
+/** @param {any} value */
+function langOf(value) {
+  return { lang: ownLanguage(String(value ?? "")) };
+}
 
 /**
  * @param {any} block
@@ -17,7 +23,7 @@ export function drawBlock(block) {
 
 /** @param {{title?: string, rows: {label: string, value: any}[]}} block */
 function facts(block) {
-  const rows = block.rows.map(({ label, value }) => el("div", {}, el("dt", {}, label), el("dd", {}, String(value ?? ""))));
+  const rows = block.rows.map(({ label, value }) => el("div", {}, el("dt", {}, label), el("dd", langOf(value), String(value ?? ""))));
   return el("div", { class: "facts" }, block.title && el("h3", {}, block.title), el("dl", {}, ...rows));
 }
 
@@ -26,7 +32,7 @@ function table(block) {
   const id = `table-${(regions += 1)}`;
   const caption = block.title && el("caption", { id }, block.title);
   const head = el("thead", {}, el("tr", {}, ...block.columns.map((name) => el("th", { scope: "col" }, String(name)))));
-  const rows = block.rows.map((row) => el("tr", {}, ...row.map((cell) => el("td", {}, String(cell ?? "")))));
+  const rows = block.rows.map((row) => el("tr", {}, ...row.map((cell) => el("td", langOf(cell), String(cell ?? "")))));
   const whole = el("table", {}, caption, head, el("tbody", {}, ...rows));
   const named = block.title ? { "aria-labelledby": id } : { "aria-label": block.columns.join(", ") };
   return el("div", { class: "table", role: "region", tabindex: "0", ...named }, whole);

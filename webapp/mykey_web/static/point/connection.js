@@ -3,7 +3,7 @@
 
 import { Agent, AgentProblem, AgentUnreachable } from "./agent.js";
 import { cardCame, cardLeft, rest, setUp } from "./flow.js";
-import { causeOfSilence } from "./permission.js";
+import { causeOfSilence, obstacleAhead } from "./permission.js";
 import { keepPairingToken, pairingToken, rememberAgent } from "./session.js";
 import { now, update } from "./store.js";
 import { currentLanguage } from "./texts.js";
@@ -30,6 +30,8 @@ export async function connect(invitation) {
   window.clearTimeout(watching);
   if (!invitation.agent) return setUp("not_paired");
   agent = new Agent(invitation.agent, pairingToken(), currentLanguage);
+  const obstacle = await obstacleAhead();
+  if (obstacle) setUp(obstacle); // the browser may wait for an answer to its question: say so meanwhile
   try {
     if (invitation.code) keepPairingToken(await agent.pair(invitation.code));
   } catch (error) {

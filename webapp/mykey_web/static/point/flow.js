@@ -194,8 +194,9 @@ async function asked(choice, question) {
 /** @param {import("./agent.js").Outcome} outcome */
 function keepEvidence(outcome) {
   const evidence = outcome.result?.evidence ?? outcome.problem?.evidence ?? {};
-  const trace = outcome.trace?.length ? outcome.trace : (now().evidence?.trace ?? []);
-  const checks = evidence.checks ?? (outcome.trace?.length ? [] : (now().evidence?.checks ?? []));
+  const before = outcome.trace ? null : now().evidence; // an action within a visit rests on the tap before it
+  const trace = outcome.trace ?? before?.trace ?? [];
+  const checks = evidence.checks?.length ? evidence.checks : (before?.checks ?? []);
   const code = outcome.problem?.code ?? outcome.result?.code ?? null;
   update({ evidence: { trace, checks, audit: evidence.audit ?? null, code } });
 }

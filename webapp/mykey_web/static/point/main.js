@@ -8,7 +8,7 @@ import { startReader } from "./reader.js";
 import { takeInvitation } from "./session.js";
 import { startStage } from "./stage.js";
 import { now, redraw, subscribe } from "./store.js";
-import { rememberedLanguage, useLanguage } from "./texts.js";
+import { ownLanguage, rememberedLanguage, useLanguage } from "./texts.js";
 import { startTray } from "./tray.js";
 
 const TITLE = "page.heading";
@@ -22,6 +22,8 @@ function showNames() {
   if (typeof name === "string" && name) {
     delete title.dataset.text;
     title.textContent = name;
+    title.lang = ownLanguage(name) ?? "";
+    if (!title.lang) title.removeAttribute("lang");
   } else {
     title.dataset.text = TITLE;
   }

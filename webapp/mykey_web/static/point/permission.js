@@ -19,6 +19,12 @@ export async function causeOfSilence() {
   return state === "prompt" ? "permission_asking" : "agent_missing";
 }
 
+/** What the browser will put in the way of the first request, or null. @returns {Promise<Cause|null>} */
+export async function obstacleAhead() {
+  const cause = await causeOfSilence();
+  return cause === "agent_missing" ? null : cause;
+}
+
 /** @returns {Promise<PermissionState|null>} null where the browser knows no such permission */
 async function permissionState() {
   for (const name of NAMES) {

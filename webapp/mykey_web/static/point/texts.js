@@ -63,6 +63,15 @@ export function hasText(key) {
 }
 
 /**
+ * The language tag for words from a record, such as a title of a book: `ja` for Japanese on a page in another
+ * language, otherwise undefined (as its surroundings).
+ * @param {string} words
+ */
+export function ownLanguage(words) {
+  return language === "en" && /[\u3040-\u30ff\u3400-\u9fff]/.test(words) ? "ja" : undefined;
+}
+
+/**
  * Pick from `{ja, en}` what suits the language, with the tag of what was picked.
  * @param {Record<string, string>} choices
  * @returns {{text: string, lang: string}}

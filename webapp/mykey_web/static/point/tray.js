@@ -6,6 +6,9 @@ import { makeDraggable } from "./drag.js";
 import { now, subscribe } from "./store.js";
 import { localised, t } from "./texts.js";
 
+/** What a visitor should try first; the other cards wait behind a fold. */
+const FIRST = ["adult", "child", "other-town", "revoked", "expired", "blocked-pin", "last-try"];
+
 /** File names in `static/cards/` of the cards that look different from the ordinary one. */
 const PICTURES = new Set(["child", "phone", "old-juki", "next-generation", "pinless"]);
 
@@ -29,8 +32,22 @@ function draw() {
   byId("desk").dataset.tray = String(tray !== null);
   if (!tray) return;
   const focused = /** @type {HTMLElement|null} */ (document.activeElement)?.dataset.card;
-  byId("tray-cards").replaceChildren(...tray.cards.map((card) => el("li", {}, cardButton(card, tray.inserted === card.name))));
+  const first = tray.cards.filter((card) => FIRST.includes(card.name));
+  const others = tray.cards.filter((card) => !FIRST.includes(card.name));
+  byId("tray-cards").replaceChildren(...first.map((card) => cardItem(card, tray.inserted)));
+  byId("tray-more").hidden = others.length === 0;
+  byId("tray-more-title").textContent = t("page.tray.more", { count: others.length });
+  byId("tray-more-cards").replaceChildren(...others.map((card) => cardItem(card, tray.inserted)));
+  if (others.some((card) => card.name === tray.inserted)) byId("tray-more").setAttribute("open", "");
   if (focused) /** @type {HTMLElement|null} */ (document.querySelector(`[data-card="${CSS.escape(focused)}"]`))?.focus();
+}
+
+/**
+ * @param {any} card
+ * @param {string|null} inserted
+ */
+function cardItem(card, inserted) {
+  return el("li", {}, cardButton(card, inserted === card.name));
 }
 
 /**

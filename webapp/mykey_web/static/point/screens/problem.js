@@ -15,7 +15,7 @@ export function problem(screen) {
   return {
     title: words.title,
     lang,
-    tone: "refused",
+    tone: screen.problem.offers?.length ? "warning" : "refused",
     body: [explanation(words, lang), code(screen.problem.code), buttons(screen)],
     say: [words.text, words.what_to_do],
   };

@@ -1,0 +1,247 @@
+"""Every state in which the page cannot simply go on: it says why, says what to do, and recovers by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+@pytest.mark.parametrize(
+    ("card", "code"),
+    [
+        ("revoked", "certificate_revoked"),
+        ("held", "certificate_held"),
+        ("expired", "certificate_expired"),
+        ("other-town", "other_municipality"),
+        ("moved", "not_registered"),
+        ("wrong-key", "signature_invalid"),
+        ("self-signed", "issuer_unknown"),
+    ],
+)
+def test_refused_cards(visit: Callable[..., Any], card: str, code: str) -> None:
+    """Each refusal has its title, its reason and what to do, in every language that the page is switched to."""
+    visitor = visit("en")
+    page = visitor.page
+    visitor.insert(card)
+    visitor.choose("open")
+    visitor.type_pin("1234")
+    assert visitor.code() == code
+    for language in ("en", "ja", "ja-Hira"):
+        page.click(f"[data-language={language}]")
+        texts = page.evaluate(f"fetch('/point/texts/{language}.json').then((answer) => answer.json())")
+        expect(page.locator("#stage-title")).to_have_text(texts[f"refusal.{code}.title"])
+        expect(page.locator(".message .lead")).to_have_text(texts[f"refusal.{code}.text"])
+        expect(page.locator(".message__todo")).to_contain_text(texts[f"refusal.{code}.what_to_do"])
+        assert page.evaluate("document.documentElement.lang") == language
+
+
+def test_blocked_pin_is_seen_before_typing(visit: Callable[..., Any]) -> None:
+    """The counter is asked first: a blocked card leads to the reason, not to a PIN pad."""
+    visitor = visit("en")
+    visitor.insert("blocked-pin")
+    visitor.choose("open")
+    assert visitor.code() == "pin_blocked"
+
+
+def test_wrong_pin_tells_the_tries_left(visit: Callable[..., Any]) -> None:
+    visitor = visit("en")
+    page = visitor.page
+    visitor.insert("foreign-name")
+    visitor.choose("open")
+    visitor.wait("pin")
+    expect(page.locator("#pin-tries")).to_have_text("Tries left: 3.")
+    visitor.type_pin("0000")
+    expect(page.locator("#pin-notice")).to_contain_text("The PIN is wrong.")
+    expect(page.locator("#pin-tries")).to_have_text("Tries left: 2.")
+    expect(page.locator("#pin")).to_have_value("")
+    expect(page.locator("#announcer")).to_contain_text("Tries left: 2.")
+
+
+def test_last_try_needs_agreement_and_then_blocks(visit: Callable[..., Any]) -> None:
+    """At one try left nothing is sent before the box is ticked; a wrong PIN then blocks, and the page says so."""
+    visitor = visit("en")
+    page = visitor.page
+    visitor.insert("last-try")
+    visitor.choose("open")
+    visitor.wait("pin")
+    expect(page.locator("#last-try")).to_be_focused()
+    taps: list[str] = []
+    page.on("request", lambda request: taps.append(request.method) if request.url.endswith("/taps") else None)
+    visitor.type_pin("0000")
+    expect(page.locator("#pin-error")).to_contain_text("tick the box")
+    assert taps == []
+    page.check("#last-try")
+    page.click("#pin-ok")
+    assert visitor.code() == "pin_blocked"
+
+
+def test_three_digits_are_not_sent(visit: Callable[..., Any]) -> None:
+    visitor = visit("en")
+    visitor.insert("adult")
+    visitor.choose("open")
+    visitor.type_pin("123")
+    expect(visitor.page.locator("#pin-error")).to_have_text("Enter four digits.")
+
+
+def test_form_says_what_is_wrong(visit: Callable[..., Any]) -> None:
+    """A missing or misshapen field is named below the field, marked invalid, and focused."""
+    visitor = visit("en")
+    page = visitor.page
+    visitor.insert("adult")
+    visitor.choose("link")
+    page.keyboard.press("Enter")
+    field = page.locator("#field-patron_number")
+    expect(page.locator("#field-patron_number-error")).to_have_text("Please fill this in.")
+    expect(field).to_be_focused()
+    field.fill("12")
+    page.keyboard.press("Enter")
+    expect(page.locator("#field-patron_number-error")).to_contain_text("right form")
+    expect(field).to_have_attribute("aria-invalid", "true")
+
+
+def test_card_removed_ends_the_visit(visit: Callable[..., Any]) -> None:
+    """Taking the card out wipes the screen."""
+    visitor = visit("en")
+    visitor.insert("adult")
+    visitor.choose("open")
+    visitor.wait("pin")
+    visitor.page.fill("#pin", "12")
+    visitor.page.click("#take-out")
+    visitor.wait("ended")
+    expect(visitor.page.locator("#pin")).to_have_count(0)
+    visitor.page.get_by_role("button", name="Back to the start").click()
+    visitor.wait("idle")
+
+
+def test_idle_visit_ends_after_a_warning(visit: Callable[..., Any]) -> None:
+    """After 20 s a warning that can be answered, after 30 s the end; the person is asked to take the card."""
+    visitor = visit("en", come=False)
+    page = visitor.page
+    page.clock.install()
+    visitor.come("en")
+    visitor.insert("adult")
+    page.clock.fast_forward(21_000)
+    page.get_by_role("button", name="Go on").click()
+    page.clock.fast_forward(15_000)
+    assert visitor.screen == "choose"
+    page.clock.fast_forward(6_000)
+    expect(page.locator(".idle-warning")).to_be_visible()
+    page.clock.fast_forward(11_000)
+    assert visitor.screen == "ended"
+    expect(page.locator("#stage")).to_contain_text("Please take your card.")
+
+
+def test_switching_the_language_keeps_the_place(visit: Callable[..., Any]) -> None:
+    """The screen stays, its words change, the focus stays on the switch, and the services are asked for again."""
+    visitor = visit("ja")
+    page = visitor.page
+    visitor.insert("adult")
+    page.click("[data-language=en]")
+    expect(page.locator("#stage-title")).to_have_text("What would you like to do?")
+    expect(page.locator("#stage [data-action=open]")).to_have_text("Show my account")
+    expect(page.locator("[data-language=en]")).to_be_focused()
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.title() == "Service point – mykey"
+
+
+def test_not_paired(visit: Callable[..., Any]) -> None:
+    """Without a code the page asks for one; a wrong one is refused, the right one opens the page."""
+    visitor = visit(come=False)
+    page = visitor.page
+    page.goto(visitor.demo.origin + "/point?lang=en")
+    visitor.wait("setup")
+    page.get_by_label("port").fill(visitor.demo.agent_port)
+    page.get_by_role("button", name="Pair").click()
+    expect(page.get_by_role("alert")).to_contain_text("Enter both")
+    page.get_by_label("Pairing code").fill("WRONG-1")
+    page.get_by_role("button", name="Pair").click()
+    expect(page.locator(".notice--refused")).to_contain_text("The pairing code is wrong")
+    expect(page.get_by_label("port")).to_have_value(visitor.demo.agent_port)
+    page.get_by_label("Pairing code").fill(visitor.demo.announced()["pairing_code"])
+    page.get_by_role("button", name="Pair").click()
+    visitor.wait("idle")
+
+
+def test_agent_missing_and_back(visit: Callable[..., Any], own_demo: Any) -> None:
+    """When the agent stops, the page says so; when one runs again, it asks for the new pairing."""
+    visitor = visit("en", at=own_demo)
+    port = int(own_demo.agent_port)
+    own_demo.agent.stop()
+    visitor.wait("setup")
+    expect(visitor.page.locator("#stage-title")).to_have_text("The terminal program is not running")
+    own_demo.agent = own_demo.start_agent(port)
+    expect(visitor.page.locator("#stage-title")).to_have_text("This page must be paired with the terminal")
+    visitor.page.get_by_label("Pairing code").fill(own_demo.announced()["pairing_code"])
+    visitor.page.get_by_role("button", name="Pair").click()
+    visitor.wait("idle")
+
+
+def test_hub_unreachable_and_back(visit: Callable[..., Any], own_demo: Any) -> None:
+    """When the hub is gone a tap says so without using up a PIN try; when it is back the next tap works."""
+    visitor = visit("en", at=own_demo)
+    visitor.insert("adult")
+    visitor.choose("open")
+    visitor.wait("pin")
+    own_demo.hub.stop()
+    visitor.type_pin("1234")
+    assert visitor.code() == "hub_unreachable"
+    own_demo.hub = own_demo.start_hub()
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.choose("open")
+    visitor.type_pin("1234")
+    assert visitor.code() == "not_registered"
+
+
+# -- the browser's permission for requests from a public page to this computer --------------------------------
+
+
+@pytest.fixture(scope="module")
+def public_browser(
+    playwright_session: Playwright, demo: Any, chromium: str, chromium_flags: list[str]
+) -> Iterator[Browser]:
+    """Chromium that takes the hub for a public one with a name of its own, so that the permission matters."""
+    started = playwright_session.chromium.launch(
+        executable_path=chromium,
+        args=[
+            *chromium_flags,
+            "--host-resolver-rules=MAP hub.example.test 127.0.0.1",
+            f"--unsafely-treat-insecure-origin-as-secure=http://hub.example.test:{demo.port}",
+            f"--ip-address-space-overrides=127.0.0.1:{demo.port}=public",
+        ],
+    )
+    yield started
+    started.close()
+
+
+def _come_to_public_hub(page: Page, demo: Any, setting: str) -> None:
+    devtools = page.context.new_cdp_session(page)
+    for name in ("local-network-access", "loopback-network"):
+        devtools.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting})
+    page.goto(demo.invitation("en").replace("127.0.0.1", "hub.example.test"))
+
+
+def test_browser_asks_for_permission(public_browser: Browser, demo: Any) -> None:
+    """While the browser's question is open the request hangs, and the page says what to answer.
+
+    Headless Chromium answers its own question with no; holding the request back stands for the open question.
+    """
+    page = public_browser.new_context().new_page()
+    page.route("**/agent/v1/**", lambda _: None)
+    _come_to_public_hub(page, demo, "prompt")
+    expect(page.locator("#stage-title")).to_have_text("The browser asks for your permission")
+    expect(page.locator(".message__todo")).to_contain_text("Allow")
+    page.context.close()
+
+
+def test_browser_denies_permission(public_browser: Browser, demo: Any) -> None:
+    """A refusal looks like a missing agent to the request; the page tells them apart and says how to undo it."""
+    page = public_browser.new_context().new_page()
+    _come_to_public_hub(page, demo, "denied")
+    expect(page.locator("#stage-title")).to_have_text("The browser does not let this page reach the card")
+    expect(page.locator(".message__todo")).to_contain_text("site settings")
+    page.context.close()

@@ -72,7 +72,9 @@ def enrol_command(
     """Become a terminal of a hub with a one-time code."""
     if code_stdin:
         code = sys.stdin.readline().strip()
-    if not code:
+        if not code:
+            raise click.UsageError("standard input holds no one-time code")
+    elif not code:
         code = click.prompt("One-time code", hide_input=True).strip()
     with _errors_for_people():
         enrolment = enrol(address, code, StateDirectory(state), name=name, clock=system_clock, language=language)
@@ -179,8 +181,7 @@ def _errors_for_people() -> Iterator[None]:
         yield
     except (TerminalError, CardError) as error:
         problem = problem_of(error)
-        told = problem.title or problem.extensions.get("what_to_do") or str(error)
-        raise click.ClickException(f"{told} [{problem.code}]") from error
+        raise click.ClickException(f"{_told(problem.to_json()) or error} [{problem.code}]") from error
 
 
 @contextmanager
@@ -214,10 +215,16 @@ def _read_pin(*, from_stdin: bool) -> bytearray:
     return bytearray(getpass.getpass("PIN: ").encode())
 
 
+def _told(problem: dict[str, Any]) -> str:
+    """The hub's words about a problem; nothing for one of our own, whose title is its code."""
+    words = [problem.get("title"), problem.get("detail"), problem.get("what_to_do")]
+    return " ".join(str(word) for word in words if word and word != problem["code"])
+
+
 def _one_line(answer: dict[str, Any]) -> str:
     if answer["state"] != "done":
         problem = answer["problem"]
-        return f"not done: {problem.get('title', '')} [{problem['code']}]"
+        return f"not done: {_told(problem)} [{problem['code']}]".replace("  ", " ")
     result = answer["result"] or {}
     message = result.get("message") or {}
     return f"{result.get('outcome', 'done')}: {message.get('title', '')} [{result.get('code', '')}]"

@@ -42,6 +42,7 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Vary": "Origin",
 }
+_VISIT = "string(minlength=3, maxlength=100)"  # longer than `..`, which a URL takes for a path
 _ROUTES = Map(
     [
         Rule(f"{PREFIX}/pair", methods=["POST"], endpoint="pair"),
@@ -52,7 +53,7 @@ _ROUTES = Map(
         Rule(f"{PREFIX}/services", methods=["GET"], endpoint="services"),
         Rule(f"{PREFIX}/taps", methods=["POST"], endpoint="tap"),
         Rule(f"{PREFIX}/actions", methods=["POST"], endpoint="act"),
-        Rule(f"{PREFIX}/visits/<string(minlength=3, maxlength=100):visit_id>", methods=["DELETE"], endpoint="end_visit"),
+        Rule(f"{PREFIX}/visits/<{_VISIT}:visit_id>", methods=["DELETE"], endpoint="end_visit"),
     ],
     merge_slashes=False,
 )

@@ -39,7 +39,7 @@ def test_enrol_tap_and_status(tmp_path: Path, live_hub: str) -> None:
     assert json.loads(result.output)["result"]["code"] == "opened"
     assert "1234" not in result.output
     wrong = run("tap", *options, given="9999\n")
-    assert (wrong.exit_code, wrong.output) == (1, "not done: pin_wrong [pin_wrong]\n")
+    assert (wrong.exit_code, wrong.output) == (1, "not done: [pin_wrong]\n")
     status = run("status", "--state", at_home, "--json")
     assert status.exit_code == 0, status.output
     assert json.loads(status.output)["hub_origin"] == live_hub
@@ -61,6 +61,13 @@ def test_errors_are_one_line_with_a_code(tmp_path: Path, arguments: tuple[str, .
     assert result.exit_code == 1
     assert told in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def test_empty_code_is_told(tmp_path: Path) -> None:
+    """With `--code-stdin` and nothing there, no question is asked that nobody answers."""
+    result = run("enrol", "--hub", "https://hub.example.jp", "--code-stdin", "--state", tmp_path / "new")
+    assert (result.exit_code, "no one-time code" in result.output) == (2, True)
+    assert not (tmp_path / "new").exists()
 
 
 def test_unknown_card_and_bad_input_are_told(at_home: Path) -> None:

@@ -160,9 +160,11 @@ class ApplicationSession:
         return self._read_on(fid, b"", length)
 
     def _read_on(self, fid: int, data: bytes, total: int) -> bytes:
-        while len(data) < total:
+        for _ in range(_MAX_PIECES):
+            if len(data) >= total:
+                return data[:total]
             data += self._read_binary(fid, len(data), min(total - len(data), SHORT_MAX_RESPONSE))
-        return data[:total]
+        raise BadCardDataError(f"file {fid:04X} comes in too many pieces")
 
     def _read_binary(self, fid: int, offset: int, length: int) -> bytes:
         command = CommandApdu(0x00, Ins.READ_BINARY, offset >> 8, offset & 0xFF, le=length)

@@ -29,33 +29,8 @@ if TYPE_CHECKING:
     from mykey_cardap.transport import Transport
 
 NIGHTLY_APDUS = 1_000_000
-STATUS_WORDS = [
-    0x9000,
-    0x6282,
-    0x63C0,
-    0x63C1,
-    0x63C3,
-    0x6300,
-    0x6982,
-    0x6983,
-    0x6984,
-    0x6A82,
-    0x6B00,
-    0x6C10,
-    0x6110,
-    0x6F00,
-]
-HEADS = [
-    b"\x30\x82",
-    b"\xff\x10\x0c",
-    b"\xff\x20",
-    b"\xff\x30\x82",
-    b"\xff\x40",
-    b"\xff\x50",
-    b"\x7f\x21\x82",
-    b"\x01\x1c",
-    b"",
-]
+STATUS_WORDS = bytes.fromhex("9000 6282 63C0 63C1 63C3 6300 6982 6983 6984 6A82 6B00 6C10 6110 6F00")
+HEADS = [bytes.fromhex(head) for head in ("", "3082", "FF100C", "FF20", "FF3082", "FF40", "FF50", "7F2182", "011C")]
 
 
 class HostileCard:

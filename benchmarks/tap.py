@@ -40,7 +40,7 @@ from mykey_core.plugins.manifest import parse_manifest
 from mykey_core.plugins.results import Message, Outcome, TapResult
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import load_settings
-from mykey_core.storage.engine import open_engine, writing
+from mykey_core.storage.database import Database, open_database
 from mykey_core.taps import store as tap_store
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.service import TapService
@@ -49,7 +49,7 @@ from mykey_core.translations import Text
 from mykey_core.trust.fast_path import validate
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
-from sqlalchemy import Engine, event
+from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
 from tap_validate import COUNT, KIND, ORIGIN, ROUNDS, Case, Material, floor_validate, make_material
@@ -107,14 +107,14 @@ class Ours:
         write_new_hub(home, municipality=MUNICIPALITY, titles=titles, origin=ORIGIN, ca=[pem], environment="test")
         settings = load_settings(home / "hub.toml")
         upgrade_database(settings)
-        self.engine = open_engine(settings.database_url)
-        event.listen(self.engine, "connect", lambda c, _: c.execute(f"PRAGMA synchronous={synchronous}"))
-        self.hub = self._hub(settings, self.engine)
+        self.database = open_database(settings.database_url, MUNICIPALITY)
+        event.listen(self.database.engine, "connect", lambda c, _: c.execute(f"PRAGMA synchronous={synchronous}"))
+        self.hub = self._hub(settings, self.database)
         self._terminal, self._token = self._enrol_terminal()
         self._enrol_people()
         self.app = create_app(self.hub)
 
-    def _hub(self, settings: Any, engine: Engine) -> Hub:
+    def _hub(self, settings: Any, database: Database) -> Hub:
         def clock() -> Any:
             return self._material.now
 
@@ -124,10 +124,10 @@ class Ours:
         )
         runtime = _runtime()
         taps = TapService(
-            engine=engine, municipality=MUNICIPALITY, clock=clock, verifier=verifier, people=people,
+            database=database, municipality=MUNICIPALITY, clock=clock, verifier=verifier, people=people,
             plugins=runtime, residence=Residence([]), origin=ORIGIN,
         )  # fmt: skip
-        return Hub(settings, clock, engine, runtime, TerminalRegistry(engine, MUNICIPALITY, clock), taps)
+        return Hub(settings, clock, database, runtime, TerminalRegistry(database, MUNICIPALITY, clock), taps)
 
     def _enrol_terminal(self) -> tuple[UUID, str]:
         from joserfc.jwk import OKPKey
@@ -142,25 +142,25 @@ class Ours:
 
     def _enrol_people(self) -> None:
         people = People(MUNICIPALITY, load_keys(self.hub.settings.keys_file))
-        with writing(self.engine) as connection:
+        with self.database.writing() as session:
             for case in self._material.cases:
                 certificate = validate(
                     case.der, store=self._material.store, kind=KIND, policy_oids=LoginPolicy().policy_oids,
                     now=self._material.now,
                 )  # fmt: skip
-                known = people.enrol(connection, certificate, self._material.now)
-                people.subject_for(connection, known, "bench", self._material.now)
+                known = people.enrol(session, certificate, self._material.now)
+                people.subject_for(session, known, "bench", self._material.now)
 
     def prepare(self) -> list[tuple[str, bytes]]:
         """A fresh tap for each case, with the case's own nonce: (path, body)."""
         requests = []
         now = self._material.now
-        with writing(self.engine) as connection:
+        with self.database.writing() as session:
             for case in self._material.cases:
                 row = tap_store.TapRow(
                     uuid7(), self._terminal, "bench", "open", {}, case.nonce, "open", now + timedelta(minutes=5), None
                 )
-                tap_store.insert_tap(connection, MUNICIPALITY, now, row)
+                tap_store.insert_tap(session, MUNICIPALITY, now, row)
                 body = b'{"token":' + case.text.encode() + b"}"
                 requests.append((f"/api/v1/taps/{row.id}/proof", body))
         return requests

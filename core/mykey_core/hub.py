@@ -19,7 +19,7 @@ from mykey_core.plugins.manifest import read_manifest
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import HubSettings
 from mykey_core.storage import migrate
-from mykey_core.storage.engine import open_engine, writing
+from mykey_core.storage.database import Database, open_database
 from mykey_core.storage.tables import municipality
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.service import TapService
@@ -35,10 +35,19 @@ class Hub:
 
     settings: HubSettings
     clock: Clock
-    engine: Engine
+    database: Database
     plugins: PluginRuntime
     terminals: TerminalRegistry
     taps: TapService
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, for administration."""
+        return self.database.engine
+
+    def close(self) -> None:
+        """Close all connections to the database."""
+        self.database.dispose()
 
 
 def upgrade_database(settings: HubSettings) -> list[str]:
@@ -46,16 +55,17 @@ def upgrade_database(settings: HubSettings) -> list[str]:
 
     The municipality's own row is made when it is missing.
     """
-    engine = open_engine(settings.database_url)
+    database = open_database(settings.database_url)
+    engine = database.engine
     migrate.upgrade(engine)
     failed = [point.name for point in entry_points(group=ENTRY_POINT_GROUP) if not _upgrade_plugin(engine, point)]
     now = system_clock()
     own = municipality.c.code == settings.municipality
-    with writing(engine) as connection:
-        if connection.execute(select(municipality.c.code).where(own)).first() is None:
-            connection.execute(insert(municipality).values(code=settings.municipality, created_at=now))
-            append(connection, settings.municipality, now, "municipality.created", {})
-    engine.dispose()
+    with database.writing() as session:
+        if session.execute(select(municipality.c.code).where(own)).first() is None:
+            session.execute(insert(municipality).values(code=settings.municipality, created_at=now))
+            append(session, settings.municipality, now, "municipality.created", {})
+    database.dispose()
     return failed
 
 
@@ -72,9 +82,9 @@ def _upgrade_plugin(engine: Engine, point: object) -> bool:
 
 def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
     """Open everything that `settings` name; `ConfigurationError` when something is missing or unsafe."""
-    engine = open_engine(settings.database_url)
+    database = open_database(settings.database_url, settings.municipality)
     plugins_file = read_plugins_file(settings.plugins_file)
-    plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=engine)
+    plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=database.engine)
     store = TrustStore.from_pem(settings.trust.authentication_ca, allow_emulated=settings.synthetic)
     verifier = TokenVerifier(
         trust=store,
@@ -83,7 +93,7 @@ def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
         policy=LoginPolicy(),
     )
     taps = TapService(
-        engine=engine,
+        database=database,
         municipality=settings.municipality,
         clock=clock,
         verifier=verifier,
@@ -92,5 +102,5 @@ def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
         residence=Residence(list(settings.resident_distribution_points)),
         origin=settings.origin,
     )
-    terminals = TerminalRegistry(engine, settings.municipality, clock)
-    return Hub(settings, clock, engine, plugins, terminals, taps)
+    terminals = TerminalRegistry(database, settings.municipality, clock)
+    return Hub(settings, clock, database, plugins, terminals, taps)

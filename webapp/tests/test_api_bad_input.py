@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from mykey_core.storage.engine import reading
 from mykey_core.storage.tables import credential, person, tap
 from mykey_testkit.hub import HubHarness, sign_challenge
 
@@ -19,7 +18,7 @@ _MEMBERS = {"type", "title", "status", "detail", "what_to_do", "code"}
 
 
 def _rows(hub: HubHarness) -> list[int]:
-    with reading(hub.hub.engine) as connection:
+    with hub.hub.engine.connect() as connection:  # all municipalities, hence not by a session
         return [
             connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in (tap, person, credential)

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
+from mykey_core.storage.prepared import Prepared
+from mykey_core.storage.session import Session
 from mykey_core.storage.tables import audit_record
 
-_insert = insert(audit_record)
+_insert = Prepared(insert(audit_record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +33,17 @@ class AuditRecord:
 
 
 def append(
-    connection: Connection, municipality: str, at: datetime, event: str, facts: Mapping[str, Any]
+    session: Session, municipality: str, at: datetime, event: str, facts: Mapping[str, Any]
 ) -> AuditRecord:
     """Append one record; its id is a UUIDv7, so that ids are in order of time."""
     record = AuditRecord(uuid7(), at, event, facts)
-    connection.execute(
-        _insert,
-        {"municipality": municipality, "id": record.id, "at": at, "event": event, "facts": facts},
-    )
+    session.run(_insert, {"municipality": municipality, "id": record.id, "at": at, "event": event, "facts": facts})
     return record
 
 
-def records_since(connection: Connection, municipality: str, since: datetime) -> list[AuditRecord]:
+def records_since(session: Session, municipality: str, since: datetime) -> list[AuditRecord]:
     """All records of the municipality from `since` on, oldest first."""
-    rows = connection.execute(
+    rows = session.execute(
         select(audit_record)
         .where(audit_record.c.municipality == municipality, audit_record.c.at >= since)
         .order_by(audit_record.c.id)

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import bindparam, insert, select
 from uuid_utils.compat import uuid7
 
 from mykey_core.identity.keys import MunicipalityKeys
 from mykey_core.identity.references import credential_reference, pairwise_id, sector_of
+from mykey_core.storage.prepared import Prepared
+from mykey_core.storage.session import Session
 from mykey_core.storage.tables import credential, pairwise, person
 from mykey_core.trust.types import ValidatedCertificate
 
 STAFF_COUNTER = "STAFF_COUNTER"  # evidence code of authentication-hub §13
 
-_find = (
+_find = Prepared(
     select(person.c.id, person.c.state, credential.c.status, pairwise.c.subject)
     .join(
         credential,
@@ -52,19 +54,19 @@ class People:
     municipality: str
     keys: MunicipalityKeys
 
-    def find(self, connection: Connection, certificate: ValidatedCertificate, plugin: str) -> KnownPerson | None:
+    def find(self, session: Session, certificate: ValidatedCertificate, plugin: str) -> KnownPerson | None:
         """The person behind `certificate`, or None: an unknown credential is 'not registered', never 'somebody else'."""
         reference = credential_reference(self.keys.credential_key, certificate)
         parameters = {"municipality": self.municipality, "reference": reference, "plugin": plugin}
-        row = connection.execute(_find, parameters).first()
-        return None if row is None else KnownPerson(row.id, row.state, row.status, row.subject)
+        row = session.first(_find, parameters)
+        return None if row is None else KnownPerson(*row)
 
-    def enrol(self, connection: Connection, certificate: ValidatedCertificate, at: datetime) -> KnownPerson:
+    def enrol(self, session: Session, certificate: ValidatedCertificate, at: datetime) -> KnownPerson:
         """Make a person with this first credential; the evidence is the staff at the counter."""
         person_id: UUID = uuid7()
         own = {"municipality": self.municipality, "created_at": at}
-        connection.execute(insert(person).values(**own, id=person_id, state="active"))
-        connection.execute(
+        session.execute(insert(person).values(**own, id=person_id, state="active"))
+        session.execute(
             insert(credential).values(
                 **own,
                 reference=credential_reference(self.keys.credential_key, certificate),
@@ -77,12 +79,12 @@ class People:
         )
         return KnownPerson(person_id, "active", "active", None)
 
-    def subject_for(self, connection: Connection, known: KnownPerson, plugin: str, at: datetime) -> str:
+    def subject_for(self, session: Session, known: KnownPerson, plugin: str, at: datetime) -> str:
         """The pairwise id of the person for `plugin`; it is stored when it is made, so that it can be ended."""
         if known.subject is not None:
             return known.subject
         subject = pairwise_id(self.keys.pairwise_pepper, sector_of(plugin, self.municipality), known.person_id)
-        connection.execute(
+        session.execute(
             insert(pairwise).values(
                 municipality=self.municipality, plugin=plugin, person_id=known.person_id, subject=subject, created_at=at
             )

@@ -11,7 +11,7 @@ from mykey_core.plugins.context import PluginContext, PluginDatabase
 from mykey_core.plugins.errors import PluginConfigError
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import load_settings
-from mykey_core.storage.engine import open_engine, writing
+from mykey_core.storage.database import open_database
 
 
 @contextmanager
@@ -21,15 +21,15 @@ def plugin_session(config: Path, plugin: str) -> Iterator[tuple[PluginContext, P
     `PluginConfigError` when the plugin is not active there, with the reason.
     """
     settings = load_settings(config)
-    engine = open_engine(settings.database_url)
+    database = open_database(settings.database_url, settings.municipality)
     file = read_plugins_file(settings.plugins_file)
-    runtime = PluginRuntime.load(file, municipality=settings.municipality, engine=engine)
+    runtime = PluginRuntime.load(file, municipality=settings.municipality, engine=database.engine)
     loaded = runtime.plugins.get(plugin)
     if loaded is None:
         report = next((report for report in runtime.reports if report.name == plugin), None)
         reason = f"{report.state.value}: {report.reason}" if report else "it is not installed"
         raise PluginConfigError(plugin, reason)
     prefix = loaded.context.manifest.table_prefix
-    with writing(engine) as connection:
-        yield loaded.context, PluginDatabase(plugin, prefix, settings.municipality, connection)
-    engine.dispose()
+    with database.writing() as session:
+        yield loaded.context, PluginDatabase(plugin, prefix, settings.municipality, session)
+    database.dispose()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Executable, TextClause
+from sqlalchemy import Executable, TextClause
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
@@ -16,6 +16,7 @@ from sqlalchemy.sql.expression import ColumnClause, TableClause
 
 from mykey_core.plugins.errors import PluginError
 from mykey_core.plugins.manifest import Manifest
+from mykey_core.storage.session import Session
 from mykey_core.translations import Text
 
 
@@ -65,14 +66,14 @@ class PluginDatabase:
     plugin: str
     table_prefix: str
     municipality: str
-    _connection: Connection
+    _session: Session
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Execute a SQLAlchemy Core statement over the plugin's own tables."""
         if _checked.get(statement) != self.table_prefix:
             self._check(statement)
             _checked[statement] = self.table_prefix
-        return self._connection.execute(statement, parameters)
+        return self._session.execute(statement, parameters)
 
     def _check(self, statement: Executable) -> None:
         if not isinstance(statement, ClauseElement):

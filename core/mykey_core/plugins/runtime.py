@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from mykey_core.plugins.config import PluginsFile, ServicePolicy
 from mykey_core.plugins.context import PluginDatabase
@@ -14,6 +14,7 @@ from mykey_core.plugins.hookspecs import TapRequest
 from mykey_core.plugins.loader import LoadedPlugin, PluginReport, load_plugins
 from mykey_core.plugins.manifest import Service
 from mykey_core.plugins.results import TapResult
+from mykey_core.storage.session import Session
 from mykey_core.translations import Catalogue, load_catalogue
 
 
@@ -52,10 +53,10 @@ class PluginRuntime:
         plugin = self.plugins.get(domain)
         return load_catalogue(plugin.context.manifest.package, domain) if plugin else None
 
-    def tap(self, route: Route, request: TapRequest, connection: Connection) -> TapResult:
+    def tap(self, route: Route, request: TapRequest, session: Session) -> TapResult:
         """Let the plugin act within the caller's transaction; `PluginFault` when it raises or answers nothing."""
         context = route.plugin.context
-        database = PluginDatabase(context.name, context.manifest.table_prefix, request.municipality, connection)
+        database = PluginDatabase(context.name, context.manifest.table_prefix, request.municipality, session)
         try:
             result = route.plugin.manager.hook.mykey_tap(context=context, request=request, database=database)
         except Exception as error:

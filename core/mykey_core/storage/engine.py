@@ -1,70 +1,53 @@
-"""Opening the database: SQLite with a write-ahead log as the embedded default, PostgreSQL for a town.
+"""SQLAlchemy engines: SQLite with a write-ahead log as the embedded default, PostgreSQL for a town.
 
-Write transactions of SQLite begin with BEGIN IMMEDIATE, so that two writers queue instead of failing half-way.
+What the hub does with an engine is in `database.py`; administration (migrations, back-ups) uses it as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from mykey_core.errors import StorageUnavailable
+from mykey_core.errors import ConfigurationError
 
 BUSY_TIMEOUT_MS = 5_000
+CONNECT_SECONDS = 5
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, municipality: str | None = None) -> Engine:
     """An engine for `sqlite:///…` or `postgresql+psycopg://…`; nothing is connected yet.
 
-    SQLite runs in WAL mode with synchronous=FULL: a commit that was acknowledged survives a power cut.
+    SQLite runs in WAL mode with synchronous=FULL: a commit that was acknowledged survives a power cut. PostgreSQL's
+    sessions carry the municipality from their start, which its row-level security goes by.
     """
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    try:
+        if url.startswith("sqlite"):
+            return _sqlite(url)
+        options = f"-c mykey.municipality={municipality}" if municipality else ""
+        arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "mykey", "options": options}
+        return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), connect_args=arguments)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        message = "it is sqlite:///FILE or postgresql://…, and PostgreSQL needs mykey[postgres]"
+        raise ConfigurationError("database_url", message) from error
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
-    dbapi_connection.isolation_level = None  # transactions are begun by us, see _begin_sqlite
-    cursor = dbapi_connection.cursor()
+    dbapi_connection.isolation_level = None  # transactions are begun by us
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+        dbapi_connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("mykey_read_only", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-@contextmanager
-def storage_errors() -> Iterator[None]:
-    """Turn 'locked', 'full' and 'gone' into `StorageUnavailable`; everything else passes."""
-    try:
-        yield
-    except OperationalError as error:
-        raise StorageUnavailable(type(error.orig).__name__) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StorageUnavailable("the connection to the database was lost") from error
-        raise
-
-
-@contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One write transaction: committed at the end of the block, rolled back by any exception."""
-    with storage_errors(), engine.begin() as connection:
-        yield connection
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """One read transaction, which takes no write lock."""
-    with storage_errors(), engine.connect().execution_options(mykey_read_only=True) as connection:
-        yield connection
+    """Two writers queue instead of failing half-way; a transaction that a `Session` has begun is left as it is."""
+    driver: Any = connection.connection.driver_connection
+    if not driver.in_transaction:
+        driver.execute("BEGIN IMMEDIATE")

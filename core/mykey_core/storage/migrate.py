@@ -13,7 +13,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from mykey_core.storage.engine import reading, writing
 
 CORE_PACKAGE = "mykey_core.storage"
 CORE_VERSION_TABLE = "alembic_version"
@@ -35,7 +34,7 @@ def _config(folder: str, version_table: str, connection: Connection | None = Non
 
 def upgrade(engine: Engine, package: str = CORE_PACKAGE, version_table: str = CORE_VERSION_TABLE) -> None:
     """Run the migrations in the folder `migrations` of `package` that the database has not seen."""
-    with as_file(files(package) / "migrations") as folder, writing(engine) as connection:
+    with as_file(files(package) / "migrations") as folder, engine.begin() as connection:
         command.upgrade(_config(str(folder), version_table, connection), "head")
 
 
@@ -45,6 +44,6 @@ def status(
     """(revision of the database, newest revision of this version); None where there is none."""
     with as_file(files(package) / "migrations") as folder:
         newest = ScriptDirectory.from_config(_config(str(folder), version_table)).get_current_head()
-    with reading(engine) as connection:
+    with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": version_table})
         return context.get_current_revision(), newest

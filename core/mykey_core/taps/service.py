@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
 from uuid_utils.compat import uuid7
 
 from mykey_core.audit.records import AuditRecord, append
@@ -24,7 +23,8 @@ from mykey_core.plugins.errors import PluginFault
 from mykey_core.plugins.hookspecs import TapRequest
 from mykey_core.plugins.manifest import Action
 from mykey_core.plugins.runtime import PluginRuntime, Route
-from mykey_core.storage.engine import reading, writing
+from mykey_core.storage.database import Database
+from mykey_core.storage.session import Session
 from mykey_core.taps import store
 from mykey_core.taps.errors import TapRefused
 from mykey_core.taps.inputs import checked_input
@@ -72,7 +72,7 @@ class TapService:
     def __init__(
         self,
         *,
-        engine: Engine,
+        database: Database,
         municipality: str,
         clock: Clock,
         verifier: TokenVerifier,
@@ -81,7 +81,7 @@ class TapService:
         residence: Residence,
         origin: str,
     ) -> None:
-        self._engine = engine
+        self._database = database
         self._municipality = municipality
         self._clock = clock
         self._verifier = verifier
@@ -100,8 +100,7 @@ class TapService:
             uuid7(), terminal.id, service, action, checked_input(wanted, values), new_nonce(), "open",
             now + NONCE_LIFETIME, None,
         )  # fmt: skip
-        with writing(self._engine) as connection:
-            store.insert_tap(connection, self._municipality, now, row)
+        self._database.commit(lambda session: store.insert_tap(session, self._municipality, now, row))
         return Challenge(row.id, row.nonce, self._origin, row.expires_at, route.service.needs)
 
     def prove(self, terminal: Terminal, tap_id: UUID, token: str) -> TapReply:
@@ -111,10 +110,9 @@ class TapService:
         try:
             verified = self._verifier.verify(token, row.nonce, now)
             route, action = self._route(terminal, row.service, row.action)
-            with writing(self._engine) as connection:
-                if not store.consume(connection, self._municipality, tap_id, "done"):
-                    raise TapRefused("tap_used")
-                return self._act_for_card(connection, terminal, route, action, row, verified, now)
+            return self._database.commit(
+                lambda session: self._act_for_card(session, terminal, route, action, row, verified, now)
+            )
         except (TokenRefused, TapRefused) as refusal:
             self._refuse(terminal, row, refusal, now)
         except PluginFault as fault:
@@ -122,8 +120,7 @@ class TapService:
 
     def find(self, terminal: Terminal, tap_id: UUID) -> TapStatus:
         """What became of a tap of this terminal."""
-        with reading(self._engine) as connection:
-            row = store.read_tap(connection, self._municipality, tap_id)
+        row = store.read_tap(self._database, self._municipality, tap_id)
         if row is None:
             raise TapRefused("tap_unknown")
         if row.terminal_id != terminal.id:
@@ -141,30 +138,30 @@ class TapService:
         checked = checked_input(wanted, values)
         now = self._clock()
         try:
-            with writing(self._engine) as connection:
+            with self._database.writing() as session:
                 subject = (
-                    self._visitor(connection, terminal, route, visit_id, now) if wanted.subject == "visit" else None
+                    self._visitor(session, terminal, route, visit_id, now) if wanted.subject == "visit" else None
                 )
                 request = self._request(terminal, route, wanted, checked, subject, now)
-                result = self._plugins.tap(route, request, connection)
+                result = self._plugins.tap(route, request, session)
                 facts = self._facts(terminal, service, action, result.code) | {"subject": subject}
-                record = append(connection, self._municipality, now, "action.done", facts)
+                record = append(session, self._municipality, now, "action.done", facts)
                 return TapReply(None, result_as_json(result), (), record)
         except PluginFault as fault:
             facts = self._facts(terminal, service, action, "plugin_fault")
-            with writing(self._engine) as connection:
-                append(connection, self._municipality, now, "action.refused", facts)
+            with self._database.writing() as session:
+                append(session, self._municipality, now, "action.refused", facts)
             raise TapRefused("plugin_fault", fault.plugin) from fault
 
     def end_visit(self, terminal: Terminal, visit_id: UUID) -> None:
         """The card has left the reader: nothing more can be done for its holder."""
-        with writing(self._engine) as connection:
-            store.end_visit(connection, self._municipality, visit_id, terminal.id)
+        with self._database.writing() as session:
+            store.end_visit(session, self._municipality, visit_id, terminal.id)
 
     def forget_old(self) -> int:
         """Delete old taps and visits with what they held; for a job that runs every few minutes."""
-        with writing(self._engine) as connection:
-            return store.forget_old(connection, self._municipality, self._clock())
+        with self._database.writing() as session:
+            return store.forget_old(session, self._municipality, self._clock())
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -180,8 +177,7 @@ class TapService:
         return route, wanted
 
     def _open_tap(self, terminal: Terminal, tap_id: UUID, now: datetime) -> store.TapRow:
-        with reading(self._engine) as connection:
-            row = store.read_tap(connection, self._municipality, tap_id)
+        row = store.read_tap(self._database, self._municipality, tap_id)
         if row is None:
             raise TapRefused("tap_unknown")
         if row.terminal_id != terminal.id:
@@ -194,7 +190,7 @@ class TapService:
 
     def _act_for_card(
         self,
-        connection: Connection,
+        session: Session,
         terminal: Terminal,
         route: Route,
         action: Action,
@@ -202,36 +198,38 @@ class TapService:
         verified: VerifiedToken,
         now: datetime,
     ) -> TapReply:
-        subject, is_new = self._subject(connection, route, action, verified, now)
+        if not store.consume(session, self._municipality, row.id, "done"):
+            raise TapRefused("tap_used")
+        subject, is_new = self._subject(session, route, action, verified, now)
         request = self._request(terminal, route, action, row.input, subject, now, is_new=is_new)
-        result = self._plugins.tap(route, request, connection)
+        result = self._plugins.tap(route, request, session)
         reply = result_as_json(result)
         if result.opens_visit:
-            reply["visit"] = self._open_visit(connection, terminal, route, subject, now)
+            reply["visit"] = self._open_visit(session, terminal, route, subject, now)
         facts = self._facts(terminal, row.service, row.action, result.code) | {
             "tap": str(row.id),
             "subject": subject,
             **_evidence(verified),
         }
-        record = append(connection, self._municipality, now, "tap.done", facts)
-        store.set_result(connection, self._municipality, row.id, reply)
+        record = append(session, self._municipality, now, "tap.done", facts)
+        store.set_result(session, self._municipality, row.id, reply)
         return TapReply(row.id, reply, verified.checks, record)
 
     def _subject(
-        self, connection: Connection, route: Route, action: Action, verified: VerifiedToken, now: datetime
+        self, session: Session, route: Route, action: Action, verified: VerifiedToken, now: datetime
     ) -> tuple[str, bool]:
         if route.policy.residents_only and not self._residence.covers(verified.certificate):
             raise TapRefused("other_municipality", checks=verified.checks)
         plugin = route.plugin.context.name
-        known = self._people.find(connection, verified.certificate, plugin)
+        known = self._people.find(session, verified.certificate, plugin)
         if known is None and action.subject != "enrol":
             raise TapRefused("not_registered", offers=_enrolling(route), checks=verified.checks)
         is_new = known is None
         if known is None:
-            known = self._people.enrol(connection, verified.certificate, now)
+            known = self._people.enrol(session, verified.certificate, now)
         if known.state != "active" or known.credential_status != "active":
             raise TapRefused("person_inactive", checks=verified.checks)
-        return self._people.subject_for(connection, known, plugin, now), is_new
+        return self._people.subject_for(session, known, plugin, now), is_new
 
     def _request(
         self,
@@ -256,16 +254,16 @@ class TapService:
         )
 
     def _open_visit(
-        self, connection: Connection, terminal: Terminal, route: Route, subject: str, now: datetime
+        self, session: Session, terminal: Terminal, route: Route, subject: str, now: datetime
     ) -> dict[str, str]:
         plugin = route.plugin.context.name
-        opened = store.open_visit(connection, self._municipality, terminal.id, plugin, subject, now)
+        opened = store.open_visit(session, self._municipality, terminal.id, plugin, subject, now)
         return {"id": str(opened.id), "expires_at": opened.expires_at.isoformat()}
 
     def _visitor(
-        self, connection: Connection, terminal: Terminal, route: Route, visit_id: UUID | None, now: datetime
+        self, session: Session, terminal: Terminal, route: Route, visit_id: UUID | None, now: datetime
     ) -> str:
-        visit = visit_id and store.read_visit(connection, self._municipality, visit_id, terminal.id, now)
+        visit = visit_id and store.read_visit(session, self._municipality, visit_id, terminal.id, now)
         if not visit or visit.plugin != route.plugin.context.name:
             raise TapRefused("visit_ended")
         return visit.subject
@@ -293,10 +291,10 @@ class TapService:
             "checks": _lines(refusal.checks),
         }
         offers = list(refusal.offers) if isinstance(refusal, TapRefused) else []
-        with writing(self._engine) as connection:
-            if store.consume(connection, self._municipality, row.id, "refused"):
-                store.set_result(connection, self._municipality, row.id, {"code": refusal.code, "offers": offers})
-            record = append(connection, self._municipality, now, "tap.refused", facts)
+        with self._database.writing() as session:
+            if store.consume(session, self._municipality, row.id, "refused"):
+                store.set_result(session, self._municipality, row.id, {"code": refusal.code, "offers": offers})
+            record = append(session, self._municipality, now, "tap.refused", facts)
         refusal.audit = record
         raise refusal from cause
 

@@ -8,29 +8,28 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from uuid_utils.compat import uuid7
 
+from mykey_core.storage.database import Database
+from mykey_core.storage.prepared import Prepared
+from mykey_core.storage.session import Session
 from mykey_core.storage.tables import tap, visit
 
 VISIT_LIFETIME = timedelta(minutes=10)
 KEPT_AFTER_EXPIRY = timedelta(hours=1)  # how long a terminal can still ask what became of a tap
 
-_insert_tap = insert(tap)
-_select_tap = select(
-    tap.c.id, tap.c.terminal_id, tap.c.service, tap.c.action, tap.c.input, tap.c.nonce, tap.c.state,
-    tap.c.expires_at, tap.c.result,
-).where(tap.c.municipality == bindparam("m"), tap.c.id == bindparam("i"))  # fmt: skip
-_consume = (
-    update(tap)
-    .where(tap.c.municipality == bindparam("m"), tap.c.id == bindparam("i"), tap.c.state == "open")
-    .values(state=bindparam("new_state"))
-)
-_set_result = (
-    update(tap)
-    .where(tap.c.municipality == bindparam("m"), tap.c.id == bindparam("i"))
-    .values(result=bindparam("new_result"))
-)
+_insert_tap = Prepared(insert(tap))
+_this = (tap.c.municipality == bindparam("m"), tap.c.id == bindparam("i"))
+_select_tap = Prepared(
+    select(
+        tap.c.id, tap.c.terminal_id, tap.c.service, tap.c.action, tap.c.input, tap.c.nonce, tap.c.state,
+        tap.c.expires_at, tap.c.result,
+    ).where(*_this)
+)  # fmt: skip
+_consume = Prepared(update(tap).where(*_this, tap.c.state == "open").values(state=bindparam("new_state")))
+_set_result = Prepared(update(tap).where(*_this).values(result=bindparam("new_result")))
+_insert_visit = Prepared(insert(visit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,9 @@ class VisitRow:
     expires_at: datetime
 
 
-def insert_tap(connection: Connection, municipality: str, created_at: datetime, row: TapRow) -> None:
+def insert_tap(session: Session, municipality: str, created_at: datetime, row: TapRow) -> None:
     """Store a new tap."""
-    connection.execute(
+    session.run(
         _insert_tap,
         {
             "municipality": municipality,
@@ -73,34 +72,35 @@ def insert_tap(connection: Connection, municipality: str, created_at: datetime, 
             "state": row.state,
             "created_at": created_at,
             "expires_at": row.expires_at,
+            "result": None,
         },
     )
 
 
-def read_tap(connection: Connection, municipality: str, tap_id: UUID) -> TapRow | None:
+def read_tap(database: Database, municipality: str, tap_id: UUID) -> TapRow | None:
     """The tap of this id in this municipality, or None."""
-    row = connection.execute(_select_tap, {"m": municipality, "i": tap_id}).first()
+    row = database.look_up(_select_tap, {"m": municipality, "i": tap_id})
     return None if row is None else TapRow(*row)
 
 
-def consume(connection: Connection, municipality: str, tap_id: UUID, state: str) -> bool:
+def consume(session: Session, municipality: str, tap_id: UUID, state: str) -> bool:
     """Take the tap out of 'open': True for exactly one caller, whatever races."""
     parameters = {"m": municipality, "i": tap_id, "new_state": state}
-    return connection.execute(_consume, parameters).rowcount == 1
+    return session.run(_consume, parameters) == 1
 
 
-def set_result(connection: Connection, municipality: str, tap_id: UUID, result: Mapping[str, Any]) -> None:
+def set_result(session: Session, municipality: str, tap_id: UUID, result: Mapping[str, Any]) -> None:
     """Keep what the reply is made from, so that a terminal that lost the reply can ask again."""
-    connection.execute(_set_result, {"m": municipality, "i": tap_id, "new_result": dict(result)})
+    session.run(_set_result, {"m": municipality, "i": tap_id, "new_result": dict(result)})
 
 
 def open_visit(
-    connection: Connection, municipality: str, terminal_id: UUID, plugin: str, subject: str, now: datetime
+    session: Session, municipality: str, terminal_id: UUID, plugin: str, subject: str, now: datetime
 ) -> VisitRow:
     """Start a visit of ten minutes."""
     row = VisitRow(uuid7(), plugin, subject, now + VISIT_LIFETIME)
-    connection.execute(
-        insert(visit),
+    session.run(
+        _insert_visit,
         {
             "municipality": municipality,
             "id": row.id,
@@ -114,10 +114,10 @@ def open_visit(
 
 
 def read_visit(
-    connection: Connection, municipality: str, visit_id: UUID, terminal_id: UUID, now: datetime
+    session: Session, municipality: str, visit_id: UUID, terminal_id: UUID, now: datetime
 ) -> VisitRow | None:
     """The running visit of this id at this terminal, or None."""
-    row = connection.execute(
+    row = session.execute(
         select(visit.c.id, visit.c.plugin, visit.c.subject, visit.c.expires_at).where(
             visit.c.municipality == municipality,
             visit.c.id == visit_id,
@@ -128,17 +128,17 @@ def read_visit(
     return None if row is None else VisitRow(*row)
 
 
-def end_visit(connection: Connection, municipality: str, visit_id: UUID, terminal_id: UUID) -> None:
+def end_visit(session: Session, municipality: str, visit_id: UUID, terminal_id: UUID) -> None:
     """End a visit before its time, because the card left the reader."""
-    connection.execute(
+    session.execute(
         delete(visit).where(
             visit.c.municipality == municipality, visit.c.id == visit_id, visit.c.terminal_id == terminal_id
         )
     )
 
 
-def forget_old(connection: Connection, municipality: str, now: datetime) -> int:
+def forget_old(session: Session, municipality: str, now: datetime) -> int:
     """Delete taps and visits that nobody can ask for any more, with what they held; returns the number of taps."""
     old_taps = delete(tap).where(tap.c.municipality == municipality, tap.c.expires_at < now - KEPT_AFTER_EXPIRY)
-    connection.execute(delete(visit).where(visit.c.municipality == municipality, visit.c.expires_at < now))
-    return connection.execute(old_taps).rowcount
+    session.execute(delete(visit).where(visit.c.municipality == municipality, visit.c.expires_at < now))
+    return session.execute(old_taps).rowcount

@@ -16,13 +16,14 @@ from uuid import UUID
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from mykey_core.audit.records import append
 from mykey_core.clock import Clock
-from mykey_core.storage.engine import reading, writing
+from mykey_core.storage.database import Database
+from mykey_core.storage.session import Session
 from mykey_core.storage.tables import access_token, client_assertion, enrolment_code, service_point, terminal
 from mykey_core.terminals.errors import TerminalRefused
 
@@ -52,8 +53,8 @@ class Terminal:
 class TerminalRegistry:
     """Enrols terminals and answers who is calling."""
 
-    def __init__(self, engine: Engine, municipality: str, clock: Clock) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, municipality: str, clock: Clock) -> None:
+        self._database = database
         self._municipality = municipality
         self._clock = clock
         self._cache: dict[bytes, tuple[Terminal, datetime]] = {}
@@ -63,16 +64,16 @@ class TerminalRegistry:
         """Make a service point, or change what it offers."""
         values = {"title": dict(title), "services": services}
         own = (service_point.c.municipality == self._municipality) & (service_point.c.name == name)
-        with writing(self._engine) as connection:
-            if connection.execute(update(service_point).where(own).values(**values)).rowcount == 0:
-                connection.execute(insert(service_point).values(municipality=self._municipality, name=name, **values))
+        with self._database.writing() as session:
+            if session.execute(update(service_point).where(own).values(**values)).rowcount == 0:
+                session.execute(insert(service_point).values(municipality=self._municipality, name=name, **values))
 
     def new_code(self, point: str) -> str:
         """A one-time enrolment code for a service point, valid for an hour; only its hash is stored."""
         code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
         now = self._clock()
-        with writing(self._engine) as connection:
-            connection.execute(
+        with self._database.writing() as session:
+            session.execute(
                 insert(enrolment_code).values(
                     municipality=self._municipality,
                     code_hash=_hash(code),
@@ -80,7 +81,7 @@ class TerminalRegistry:
                     expires_at=now + CODE_LIFETIME,
                 )
             )
-            append(connection, self._municipality, now, "terminal.code_made", {"service_point": point})
+            append(session, self._municipality, now, "terminal.code_made", {"service_point": point})
         return code
 
     def enrol(self, code: str, public_key: Mapping[str, str], name: str, version: str) -> Terminal:
@@ -88,9 +89,9 @@ class TerminalRegistry:
         key = _checked_key(public_key)
         now = self._clock()
         terminal_id: UUID = uuid7()
-        with writing(self._engine) as connection:
-            point = self._use_code(connection, code, terminal_id, now)
-            connection.execute(
+        with self._database.writing() as session:
+            point = self._use_code(session, code, terminal_id, now)
+            session.execute(
                 insert(terminal).values(
                     municipality=self._municipality,
                     id=terminal_id,
@@ -103,14 +104,14 @@ class TerminalRegistry:
                 )
             )
             facts = {"terminal": str(terminal_id), "service_point": point}
-            append(connection, self._municipality, now, "terminal.enrolled", facts)
+            append(session, self._municipality, now, "terminal.enrolled", facts)
         enrolled = self.get(terminal_id)
         if enrolled is None:
             raise TerminalRefused("terminal_unauthorized", "revoked while it was being enrolled")
         return enrolled
 
-    def _use_code(self, connection: Connection, code: str, terminal_id: UUID, now: datetime) -> str:
-        used = connection.execute(
+    def _use_code(self, session: Session, code: str, terminal_id: UUID, now: datetime) -> str:
+        used = session.execute(
             update(enrolment_code)
             .where(
                 enrolment_code.c.municipality == self._municipality,
@@ -127,11 +128,11 @@ class TerminalRegistry:
 
     def get(self, terminal_id: UUID) -> Terminal | None:
         """The active terminal of this id, or None."""
-        with reading(self._engine) as connection:
-            return self._read(connection, terminal_id)
+        with self._database.reading() as session:
+            return self._read(session, terminal_id)
 
-    def _read(self, connection: Connection, terminal_id: UUID) -> Terminal | None:
-        row = connection.execute(
+    def _read(self, session: Session, terminal_id: UUID) -> Terminal | None:
+        row = session.execute(
             select(terminal.c.public_key, service_point.c.name, service_point.c.title, service_point.c.services)
             .join(
                 service_point,
@@ -151,9 +152,9 @@ class TerminalRegistry:
     def revoke(self, terminal_id: UUID) -> None:
         """Shut a lost terminal out: its tokens end at once, in every process within two seconds."""
         own = (terminal.c.municipality == self._municipality) & (terminal.c.id == terminal_id)
-        with writing(self._engine) as connection:
-            connection.execute(update(terminal).where(own).values(state="revoked"))
-            append(connection, self._municipality, self._clock(), "terminal.revoked", {"terminal": str(terminal_id)})
+        with self._database.writing() as session:
+            session.execute(update(terminal).where(own).values(state="revoked"))
+            append(session, self._municipality, self._clock(), "terminal.revoked", {"terminal": str(terminal_id)})
         with self._cache_lock:
             self._cache.clear()
 
@@ -162,9 +163,9 @@ class TerminalRegistry:
         now = self._clock()
         own = client_assertion.c.municipality == self._municipality
         try:
-            with writing(self._engine) as connection:
-                connection.execute(delete(client_assertion).where(own, client_assertion.c.expires_at <= now))
-                connection.execute(
+            with self._database.writing() as session:
+                session.execute(delete(client_assertion).where(own, client_assertion.c.expires_at <= now))
+                session.execute(
                     insert(client_assertion).values(
                         municipality=self._municipality, jti_hash=_hash(jti), expires_at=now + TOKEN_LIFETIME
                     )
@@ -177,9 +178,9 @@ class TerminalRegistry:
         """Keep the hash of an access token for its five minutes; forgets those that have ended."""
         now = self._clock()
         own = access_token.c.municipality == self._municipality
-        with writing(self._engine) as connection:
-            connection.execute(delete(access_token).where(own, access_token.c.expires_at <= now))
-            connection.execute(
+        with self._database.writing() as session:
+            session.execute(delete(access_token).where(own, access_token.c.expires_at <= now))
+            session.execute(
                 insert(access_token).values(
                     municipality=self._municipality,
                     token_hash=_hash(token),
@@ -203,15 +204,15 @@ class TerminalRegistry:
         return found
 
     def _look_up(self, token_hash: bytes, now: datetime) -> tuple[Terminal, datetime]:
-        with reading(self._engine) as connection:
-            row = connection.execute(
+        with self._database.reading() as session:
+            row = session.execute(
                 select(access_token.c.terminal_id, access_token.c.expires_at).where(
                     access_token.c.municipality == self._municipality,
                     access_token.c.token_hash == token_hash,
                     access_token.c.expires_at > now,
                 )
             ).first()
-            found = None if row is None else self._read(connection, row.terminal_id)
+            found = None if row is None else self._read(session, row.terminal_id)
         if row is None or found is None:
             raise TerminalRefused("terminal_unauthorized")
         return found, row.expires_at

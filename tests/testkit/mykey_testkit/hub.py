@@ -31,7 +31,6 @@ from mykey_core.audit.records import AuditRecord, records_since
 from mykey_core.clock import tokyo_date
 from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
-from mykey_core.storage.engine import reading
 from mykey_testkit.clock import ManualClock
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
@@ -204,7 +203,7 @@ class HubHarness:
 
     def restart(self) -> None:
         """Close the hub and open it again from its folder."""
-        self.hub.engine.dispose()
+        self.hub.close()
         self.hub = open_hub(self.settings, self.clock)
         self.app = create_app(self.hub)
 
@@ -214,13 +213,13 @@ class HubHarness:
 
     def audit(self, event: str | None = None) -> list[AuditRecord]:
         """All audit records, or those of one event, oldest first."""
-        with reading(self.hub.engine) as connection:
-            records = records_since(connection, MUNICIPALITY, self.clock.now - timedelta(days=3650))
+        with self.hub.database.reading() as session:
+            records = records_since(session, MUNICIPALITY, self.clock.now - timedelta(days=3650))
         return [record for record in records if event in {None, record.event}]
 
     def close(self) -> None:
         """Close the database."""
-        self.hub.engine.dispose()
+        self.hub.close()
 
 
 LIBRARY = """

@@ -18,7 +18,6 @@ from mykey_core.authentication import strict_json
 from mykey_core.errors import Refusal
 from mykey_core.hub import Hub
 from mykey_core.plugins.manifest import Action, Service
-from mykey_core.storage.engine import writing
 from mykey_core.taps.errors import TapRefused
 from mykey_core.taps.service import TapReply
 from mykey_core.taps.wording import localise
@@ -241,8 +240,8 @@ class _Views:
     def _record(self, error: Refusal) -> None:
         now = self._hub.clock()
         facts = {"terminal": str(g.terminal.id), "code": error.code, "endpoint": request.endpoint}
-        with writing(self._hub.engine) as connection:
-            error.audit = append(connection, self._hub.settings.municipality, now, "request.refused", facts)
+        with self._hub.database.writing() as session:
+            error.audit = append(session, self._hub.settings.municipality, now, "request.refused", facts)
 
     def _reply(self, reply: TapReply) -> models.ResultReply:
         result = localise(reply.result, problems.request_language(), self._catalogue)

@@ -76,7 +76,7 @@ def new_code(town: Town) -> str:
     try:
         return hub.terminals.new_code(SERVICE_POINT)
     finally:
-        hub.engine.dispose()
+        hub.close()
 
 
 def _announce(origin: str, announcement: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from mykey_cardap.kinds import CertificateKind
 from mykey_core.audit.records import records_since
 from mykey_core.clock import system_clock
 from mykey_core.settings import load_settings
-from mykey_core.storage.engine import open_engine, reading
+from mykey_core.storage.database import open_database
 from mykey_web.demo import processes
 from mykey_web.demo.broken_plugin import NAME as BROKEN
 from mykey_web.demo.broken_plugin import enable_broken_plugin, install_broken_plugin
@@ -108,10 +108,10 @@ class Stage:
 
     def times_done(self, tap_id: str) -> int:
         """How often the audit says that a tap was done."""
-        engine = open_engine(load_settings(self.town.config).database_url)
-        with reading(engine) as connection:
-            records = records_since(connection, MUNICIPALITY, system_clock() - timedelta(hours=1))
-        engine.dispose()
+        database = open_database(load_settings(self.town.config).database_url, MUNICIPALITY)
+        with database.reading() as session:
+            records = records_since(session, MUNICIPALITY, system_clock() - timedelta(hours=1))
+        database.dispose()
         return sum(record.event == "tap.done" and record.facts.get("tap") == tap_id for record in records)
 
     def tap(self, card: str, action: str, pin: str = _PIN, **values: str) -> Json:

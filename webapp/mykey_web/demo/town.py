@@ -59,7 +59,7 @@ def make_town(folder: Path, origin: str, now: datetime) -> Town:
     upgrade_database(settings)
     hub = open_hub(settings)
     hub.terminals.define_service_point(SERVICE_POINT, POINT_TITLES, [SERVICE])
-    hub.engine.dispose()
+    hub.close()
     _fill_library(town)
     return town
 

@@ -1,0 +1,121 @@
+"""The first wall between municipalities: a statement over their tables that is not bound to one of them fails.
+
+A table belongs to municipalities when it has a column `municipality`. Each of them in a SELECT, UPDATE or DELETE must
+be tied by `=`, directly or through another table, to a value. The second wall is row-level
+security in PostgreSQL (`postgres.py`); this one stands on both databases and fails while the program is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import FromClause, Table
+from sqlalchemy.sql import ClauseElement, operators, visitors
+from sqlalchemy.sql.dml import Delete, Update
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnElement, Grouping
+from sqlalchemy.sql.selectable import Alias, Join, Select
+
+from mykey_core.errors import MykeyError
+
+COLUMN = "municipality"
+_known: WeakKeyDictionary[ClauseElement, tuple[BindParameter[Any], ...]] = WeakKeyDictionary()
+
+
+class TenantMissing(MykeyError):
+    """A statement would read or write the rows of every municipality; `table` names the first such table."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"a statement over '{table}' is not bound to one municipality")
+        self.table = table
+
+
+class TenantMismatch(MykeyError):
+    """A statement names another municipality than the one that its session is bound to."""
+
+    def __init__(self) -> None:
+        super().__init__("a statement names another municipality than its session's")
+
+
+def tenant_binds(statement: ClauseElement) -> tuple[BindParameter[Any], ...]:
+    """The parameters of `statement` that name a municipality; found once for each statement.
+
+    Raises `TenantMissing` unless every table of municipalities in it is bound to one of them. An INSERT has none:
+    the column takes no NULL, and `Session` looks at what is inserted.
+    """
+    binds = _known.get(statement)
+    if binds is None:
+        binds = _known[statement] = tuple(_binds(statement))
+    return binds
+
+
+def _binds(statement: ClauseElement) -> Iterator[BindParameter[Any]]:
+    for part in visitors.iterate(statement):
+        if isinstance(part, Select):
+            yield from _check(list(part.get_final_froms()), list(part._where_criteria))  # noqa: SLF001 - no public list
+        elif isinstance(part, (Update, Delete)):
+            yield from _check([part.table], list(part._where_criteria))  # noqa: SLF001 - the same
+
+
+def _check(froms: list[FromClause], conditions: list[ColumnElement[bool]]) -> list[BindParameter[Any]]:
+    tables = [table for source in froms for table in _tables(source, conditions)]
+    bound: set[FromClause] = set()
+    links: list[tuple[FromClause, FromClause]] = []
+    binds: list[BindParameter[Any]] = []
+    for left, right in _equalities(conditions):
+        ends = [table for side in (left, right) if (table := _tenant_of(side)) is not None]
+        values = [side for side in (left, right) if isinstance(side, BindParameter)]
+        if len(ends) > 1:
+            links.append((ends[0], ends[1]))
+        elif ends and values:
+            bound.add(ends[0])
+            binds.append(values[0])
+    _require(tables, _closure(bound, links))
+    return binds
+
+
+def _require(tables: list[FromClause], bound: set[FromClause]) -> None:
+    for table in tables:
+        if table not in bound:
+            raise TenantMissing(str(getattr(table, "name", table)))
+
+
+def _tables(source: FromClause, conditions: list[ColumnElement[bool]]) -> Iterator[FromClause]:
+    """The tables of municipalities in a FROM; conditions of its joins are added to `conditions`."""
+    if isinstance(source, Join):
+        if source.onclause is not None:
+            conditions.append(source.onclause)
+        yield from _tables(source.left, conditions)
+        yield from _tables(source.right, conditions)
+    elif _is_tenant(source):
+        yield source
+
+
+def _is_tenant(source: Any) -> bool:
+    table = source.element if isinstance(source, Alias) else source
+    return isinstance(table, Table) and COLUMN in table.c
+
+
+def _closure(bound: set[FromClause], links: list[tuple[FromClause, FromClause]]) -> set[FromClause]:
+    for _ in links:
+        for one, other in links:
+            if one in bound or other in bound:
+                bound |= {one, other}
+    return bound
+
+
+def _tenant_of(column: Any) -> FromClause | None:
+    table = getattr(column, "table", None)
+    return table if getattr(column, "name", None) == COLUMN and _is_tenant(table) else None
+
+
+def _equalities(conditions: list[ColumnElement[bool]]) -> Iterator[tuple[Any, Any]]:
+    """Both sides of every `=` that must hold: those under AND, not those under OR or NOT."""
+    for condition in conditions:
+        if isinstance(condition, Grouping):
+            yield from _equalities([condition.element])
+        elif isinstance(condition, BooleanClauseList) and condition.operator is operators.and_:
+            yield from _equalities(list(condition.clauses))
+        elif isinstance(condition, BinaryExpression) and condition.operator is operators.eq:
+            yield condition.left, condition.right

@@ -224,7 +224,9 @@ def _told(problem: dict[str, Any]) -> str:
 def _one_line(answer: dict[str, Any]) -> str:
     if answer["state"] != "done":
         problem = answer["problem"]
-        return f"not done: {_told(problem)} [{problem['code']}]".replace("  ", " ")
+        left = problem.get("attempts_remaining")
+        tries = "" if left is None else f", tries left: {left}"
+        return f"not done: {_told(problem)} [{problem['code']}]{tries}".replace("  ", " ")
     result = answer["result"] or {}
     message = result.get("message") or {}
     return f"{result.get('outcome', 'done')}: {message.get('title', '')} [{result.get('code', '')}]"

@@ -39,7 +39,7 @@ def test_enrol_tap_and_status(tmp_path: Path, live_hub: str) -> None:
     assert json.loads(result.output)["result"]["code"] == "opened"
     assert "1234" not in result.output
     wrong = run("tap", *options, given="9999\n")
-    assert (wrong.exit_code, wrong.output) == (1, "not done: [pin_wrong]\n")
+    assert (wrong.exit_code, wrong.output) == (1, "not done: [pin_wrong], tries left: 2\n")
     status = run("status", "--state", at_home, "--json")
     assert status.exit_code == 0, status.output
     assert json.loads(status.output)["hub_origin"] == live_hub

@@ -7,14 +7,21 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from asn1crypto import keys
+from asn1crypto import x509 as asn1_x509
 from click.testing import CliRunner, Result
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from PIL import Image
 from pyhanko.pdf_utils.generic import NumberObject, StreamObject
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
+from pyhanko.sign import PdfSignatureMetadata, SimpleSigner, sign_pdf
+from pyhanko.sign.fields import MDPPerm
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from mykey_cardap.emulator.epoch import today_in_japan
 from mykey_cardap.emulator.jpki import EmulatedJpki
+from mykey_cardap.emulator.jpki.authority import persona_key
 from mykey_cardap.kinds import CertificateKind
 from mykey_terminal.signing.cli import sign
 
@@ -155,3 +162,22 @@ def test_a_card_whose_key_does_not_fit_its_certificate_writes_nothing(folder: Pa
     assert result.exit_code == 7
     assert "does not fit the certificate" in result.stderr
     assert not (folder / "out.p7m").exists()
+
+
+def test_a_certified_pdf_takes_no_further_signature(folder: Path) -> None:
+    """When the author forbade all changes, the card signs nothing and the sentence says why."""
+    jpki, kind = EmulatedJpki(today_in_japan()), CertificateKind.SIGNATURE
+    adult = jpki.persona("adult")
+    secret = persona_key(adult, kind).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    author = SimpleSigner(
+        signing_cert=asn1_x509.Certificate.load(jpki.certificate(adult, kind).public_bytes(Encoding.DER)),
+        signing_key=keys.PrivateKeyInfo.load(secret),
+        cert_registry=SimpleCertificateStore(),
+    )
+    final = PdfSignatureMetadata(field_name="Author", certify=True, docmdp_permissions=MDPPerm.NO_CHANGES)
+    writer = IncrementalPdfFileWriter(BytesIO((folder / "in.pdf").read_bytes()))
+    (folder / "final.pdf").write_bytes(sign_pdf(writer, final, signer=author).getvalue())
+    result = run("pdf", folder / "final.pdf", folder / "out.pdf")
+    assert result.exit_code == 7
+    assert "allows no further signature" in result.stderr
+    assert not (folder / "out.pdf").exists()

@@ -14,13 +14,13 @@ from asn1crypto import x509 as asn1_x509
 from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils.generic import DictionaryObject, NameObject, NumberObject, StreamObject
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
-from pyhanko.sign import PdfSignatureMetadata, SimpleSigner, sign_pdf
-from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign import PdfSignatureMetadata, PdfSigner, SimpleSigner, sign_pdf
+from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from mykey_cardap.emulator.jpki import EmulatedJpki
@@ -267,6 +267,24 @@ def test_a_change_between_two_signatures_is_refused() -> None:
     assert not verify(twice).accepted
 
 
+def test_a_certification_that_forbids_changes_holds_against_a_later_signature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DocMDP: the author allowed nothing more, so a further signature refuses the document."""
+    metadata = PdfSignatureMetadata(
+        field_name="Author",
+        md_algorithm="sha256",
+        subfilter=SigSeedSubFilter.PADES,
+        certify=True,
+        docmdp_permissions=MDPPerm.NO_CHANGES,
+    )
+    certified = sign_pdf(IncrementalPdfFileWriter(BytesIO(blank_pdf())), metadata, signer=signer()).getvalue()
+    assert verify(certified).accepted
+    # A program that does not care about certifications:
+    monkeypatch.setattr(PdfSigner, "_enforce_certification_constraints", lambda *_: None)
+    assert reasons(verify(signed_pdf("renewed", content=certified))) == ["changed_later", "ok"]
+
+
 def test_bytes_after_the_end_are_refused() -> None:
     """Also bytes that no PDF reader looks at."""
     assert not verify(signed_pdf("adult") + b"\n% one more comment\n").accepted
@@ -355,6 +373,22 @@ def test_sha1_is_refused() -> None:
     """A CMS digest of SHA-1 does not count, although the certificate is sound."""
     made = asyncio.run(signer().async_sign_general_data(b"content", "sha1", detached=False))
     assert reasons(verify(bytes(made.dump()))) == ["algorithm"]
+
+
+def test_a_sha1_signature_under_a_sha256_digest_is_refused() -> None:
+    """Both algorithms of a SignerInfo are judged, not the digest alone."""
+    information = cms.ContentInfo.load(signed_cms(cades=False))
+    info = information["content"]["signer_infos"][0]
+    info["signature_algorithm"] = {"algorithm": "sha1_rsa"}
+    attributes = info["signed_attrs"].untag()
+    attributes = cms.CMSAttributes(
+        [attribute for attribute in attributes if attribute["type"].native != "cms_algorithm_protection"]
+    )
+    secret = persona_key(ADULT, SIGNATURE)
+    assert isinstance(secret, rsa.RSAPrivateKey)
+    info["signed_attrs"] = attributes
+    info["signature"] = secret.sign(attributes.dump(), padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 - refused here
+    assert reasons(verify(bytes(information.dump(force=True)))) == ["algorithm"]
 
 
 @pytest.mark.parametrize("end", [10, 200, 1000, -1])

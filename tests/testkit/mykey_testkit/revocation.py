@@ -176,10 +176,12 @@ def make_ocsp(
     certificates: tuple[x509.Certificate, ...] | None = None,
     change: Callable[[Any], None] | None = None,
     flip: bool = False,
+    signed_with: PrivateKey | None = None,
 ) -> bytes:
     """A signed OCSP answer (DER) to a request; `nonce` empty repeats the request's, None leaves it out.
 
-    `change` alters the ResponseData (asn1crypto) before signing; `flip` spoils one bit of the signature.
+    `change` alters the ResponseData (asn1crypto) before signing; `flip` spoils one bit of the signature;
+    `signed_with` signs with another key than the responder's.
     """
     request = ocsp.load_der_ocsp_request(request_der)
     by = by or responder()
@@ -200,7 +202,7 @@ def make_ocsp(
         builder = builder.add_extension(x509.OCSPNonce(nonce or own), critical=False)
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, by)
     builder = builder.certificates((by,) if certificates is None else certificates) if certificates != () else builder
-    return _reshape_ocsp(builder.sign(key, hash_for(key)), key, produced_at, change, flip=flip)
+    return _reshape_ocsp(builder.sign(key, hash_for(key)), signed_with or key, produced_at, change, flip=flip)
 
 
 def _reshape_ocsp(

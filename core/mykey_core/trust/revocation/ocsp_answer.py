@@ -106,10 +106,8 @@ def _read(
     limits: OcspLimits,
     designated: tuple[x509.Certificate, ...],
 ) -> OcspAnswer:
-    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        raise RevocationDataError("ocsp_not_successful", response.response_status.name)
-    if len(list(response.responses)) != 1 or len(response.certificates) > 1:
-        raise RevocationDataError("ocsp_count", "one answer and at most one certificate are expected")
+    _require_successful(response)
+    _require_single(response)
     _require_same_certificate(response, question)
     responder = _responder(response, question.issuer, designated)
     _require_authorised(responder, question.issuer, designated, now)
@@ -117,6 +115,17 @@ def _read(
     _require_nonce(response, question.nonce)
     _require_times(response, now, limits)
     return _meaning(response)
+
+
+def _require_successful(response: ocsp.OCSPResponse) -> None:
+    """Errors such as tryLater are not signed and say nothing about a certificate."""
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        raise RevocationDataError("ocsp_not_successful", response.response_status.name)
+
+
+def _require_single(response: ocsp.OCSPResponse) -> None:
+    if len(list(response.responses)) != 1 or len(response.certificates) > 1:
+        raise RevocationDataError("ocsp_count", "one answer and at most one certificate are expected")
 
 
 def _require_same_certificate(response: ocsp.OCSPResponse, question: OcspQuestion) -> None:

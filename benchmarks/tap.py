@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import sqlite3
 import statistics
 import sys
@@ -26,7 +27,14 @@ from typing import Any
 from uuid import UUID
 
 import pluggy
+from joserfc.jwk import OKPKey
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import event
+from tap_validate import COUNT, KIND, ORIGIN, ROUNDS, Case, Material, floor_validate, make_material
+from tap_validate import measure as cost
+from uuid_utils.compat import uuid7
+
 from mykey_core.authentication.verifier import LoginPolicy, TokenVerifier
 from mykey_core.hub import Hub, upgrade_database
 from mykey_core.identity.keys import load_keys
@@ -49,10 +57,6 @@ from mykey_core.translations import Text
 from mykey_core.trust.fast_path import validate
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
-from sqlalchemy import event
-from uuid_utils.compat import uuid7
-
-from tap_validate import COUNT, KIND, ORIGIN, ROUNDS, Case, Material, floor_validate, make_material
 
 MUNICIPALITY = "132217"
 TARGET_P3 = 2.5
@@ -89,7 +93,7 @@ def _runtime() -> PluginRuntime:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(SimpleNamespace(mykey_tap=mykey_tap))
-    context = PluginContext(manifest, MUNICIPALITY, {}, frozenset({"tap"}), __import__("logging").getLogger("bench"))
+    context = PluginContext(manifest, MUNICIPALITY, {}, frozenset({"tap"}), logging.getLogger("bench"))
     return PluginRuntime({"bench": LoadedPlugin(context, PluginChoice(), manager)}, [])
 
 
@@ -99,9 +103,7 @@ class Ours:
     def __init__(self, folder: Path, material: Material, synchronous: str) -> None:
         self._material = material
         pem = folder / "ca.pem"
-        pem.write_bytes(
-            material.ca.public_bytes(__import__("cryptography").hazmat.primitives.serialization.Encoding.PEM)
-        )
+        pem.write_bytes(material.ca.public_bytes(Encoding.PEM))
         titles = {"ja": "計測市"}
         home = folder / "hub"
         write_new_hub(home, municipality=MUNICIPALITY, titles=titles, origin=ORIGIN, ca=[pem], environment="test")
@@ -130,8 +132,6 @@ class Ours:
         return Hub(settings, clock, database, runtime, TerminalRegistry(database, MUNICIPALITY, clock), taps)
 
     def _enrol_terminal(self) -> tuple[UUID, str]:
-        from joserfc.jwk import OKPKey
-
         registry = self.hub.terminals
         registry.define_service_point("bench", {"ja": "計測"}, ["bench"])
         key = OKPKey.generate_key("Ed25519").as_dict(private=False)
@@ -266,8 +266,6 @@ def main() -> None:
 
 
 def _validate_costs(material: Material, rounds: int) -> tuple[float, float]:
-    from tap_validate import measure as cost
-
     ca_key = material.ca.public_key()
     ours, floor = [], []
     for _ in range(rounds):

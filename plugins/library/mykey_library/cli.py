@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import click
+
 from mykey_core.api import MykeyError, plugin_session
 from mykey_library.store import CirculationStore
 
@@ -39,7 +40,8 @@ def _items(path: Path) -> list[tuple[str, str, str]]:
     rows = _read(path, ("barcode", "title", "author"))
     for line, row in enumerate(rows, start=2):
         if not row["barcode"].strip() or len(row["barcode"]) > _MAX_BARCODE or not row["title"].strip():
-            raise click.ClickException(f"{path.name}, line {line}: a barcode (up to 14 characters) and a title are needed")
+            needed = "a barcode (up to 14 characters) and a title are needed"
+            raise click.ClickException(f"{path.name}, line {line}: {needed}")
     return [(row["barcode"].strip(), row["title"].strip(), (row["author"] or "").strip()) for row in rows]
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from mykey_testkit.hub import HubHarness, TerminalClient
 
 SERVICE = "library-desk"

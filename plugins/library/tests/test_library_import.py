@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from mykey_library.cli import library
 from mykey_testkit.hub import HubHarness
 

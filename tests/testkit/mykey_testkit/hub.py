@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class TerminalClient:
 
     def assertion(self, **changes: Any) -> str:
         """A client assertion, with any claim changed (None leaves it out)."""
-        import time  # noqa: PLC0415 - joserfc checks claims by the real clock
+        import time
 
         now = int(time.time())
         identity = self.enrolment["terminal_id"]
@@ -234,12 +235,12 @@ residents_only = true
 @pytest.fixture
 def library_hub(tmp_path: Path) -> Any:
     """A hub with the library plugin, its sample patrons and items, and one service point 'desk'."""
-    from click.testing import CliRunner  # noqa: PLC0415 - only this fixture needs it
+    from click.testing import CliRunner
 
-    from mykey_library.cli import library  # noqa: PLC0415 - the kit does not depend on this plugin
+    from mykey_library.cli import library
 
     harness = HubHarness(tmp_path, LIBRARY, ["library-desk"])
-    demo = Path(__import__("mykey_library").__file__).parent / "demo"
+    demo = Path(str(files("mykey_library") / "demo"))
     arguments = ["import", "--config", str(harness.config)]
     arguments += ["--patrons", str(demo / "patrons.csv"), "--items", str(demo / "items.csv")]
     result = CliRunner().invoke(library, arguments)

@@ -27,9 +27,9 @@ from typing import Any
 from uuid import UUID
 
 import pluggy
-from joserfc.jwk import OKPKey
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from joserfc.jwk import OKPKey
 from sqlalchemy import event
 from tap_validate import COUNT, KIND, ORIGIN, ROUNDS, Case, Material, floor_validate, make_material
 from tap_validate import measure as cost

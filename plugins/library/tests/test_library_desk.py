@@ -84,7 +84,8 @@ def test_an_item_of_somebody_else(desk: TerminalClient) -> None:
     assert "10000017" not in str(answer)
 
 
-def test_no_more_than_the_limit(library_hub: HubHarness, desk: TerminalClient) -> None:
+@pytest.mark.usefixtures("desk")
+def test_no_more_than_the_limit(library_hub: HubHarness) -> None:
     """The limit of the settings holds, and a return makes room."""
     path = library_hub.folder / "hub" / "plugins.toml"
     path.write_text(path.read_text() + "[plugins.library.settings]\nmax_loans = 1\n")

@@ -232,6 +232,7 @@ class ApplicationSession:
             raise LastAttemptError(pin=rule.name)
 
     def _present(self, rule: PinRule, secret: bytearray) -> None:
+        """VERIFY, once. The question for the tries has left the file of the PIN selected."""
         operation = f"verify the {rule.name} PIN"
         sw = self._send_secret(bytes((0x00, Ins.VERIFY, 0x00, _CURRENT_EF)), secret).sw
         if sw == SW.OK:

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from mykey_cardap.card_manager import CardManagerSession, DataObject
 from mykey_cardap.certificate_attributes import CertificateAttributes, CertificateSex
 from mykey_cardap.common_ap import CommonSession, ResidentRegisterSession
 from mykey_cardap.emulator import personas
@@ -255,6 +256,15 @@ def test_the_overview_of_every_persona_costs_no_try(persona: str) -> None:
     assert {item.state for item in first.certificates} <= set(CertificateState) - {CertificateState.UNREADABLE}
     with pytest.raises(SecurityStatusError):
         JpkiSession(transport).sign_message(AUTHENTICATION, b"message", "RS256")
+
+
+def test_the_card_manager_tells_who_issued_the_card() -> None:
+    """Short objects, and a certificate that needs an extended Le."""
+    session = CardManagerSession(insert())
+    holder = personas.load("adult", TODAY).holder
+    assert (session.municipality(), session.expiry()) == ("13221", holder.card_expiry)
+    assert len(session.read(DataObject.UPPER_CV_CERTIFICATE)) > 256
+    assert session.read(DataObject.CONTACT_ATR)
 
 
 def test_identities_of_cards() -> None:

@@ -131,7 +131,7 @@ async def _find_path(
         other_certs=certificates.intermediates,
         moment=question.at,
         crls=crls,
-        # 'require' and nothing softer: with 'hard-fail' 28 revoked or unverifiable cases of PKITS are accepted.
+        # 'require' and nothing softer: with 'hard-fail' 29 revoked or unverifiable cases of PKITS are accepted.
         revocation_mode="require",
         time_tolerance=timedelta(0),
         algorithm_usage_policy=algorithms,

@@ -38,7 +38,27 @@ class AuthenticationToken(NamedTuple):
 
 def parse(text: str | bytes) -> AuthenticationToken:
     """Read a posted token; `TokenRefused` says which rule of its shape it breaks. Never raises anything else."""
-    members = _members(_decode(text))
+    return _from_members(_members(_decode(text)))
+
+
+def parse_members(members: dict[str, Any]) -> AuthenticationToken:
+    """The same for a token within a larger document that was read by `strict_json`, which is not read again."""
+    check_members_length(members)
+    return _from_members(members)
+
+
+def check_members_length(members: dict[str, Any]) -> None:
+    """V1: 100 to 10,000 characters, counted as names and values."""
+    length = sum(
+        len(name) + (len(value) if isinstance(value, str) else len(repr(value))) for name, value in members.items()
+    )
+    if length < MINIMUM_LENGTH:
+        raise refuse(TokenReason.TOO_SHORT)
+    if length > MAXIMUM_LENGTH:
+        raise refuse(TokenReason.TOO_LONG)
+
+
+def _from_members(members: dict[str, Any]) -> AuthenticationToken:
     minor = check_format(_member(members, "format"))
     algorithm = check_algorithm(_member(members, "algorithm"))
     certificate = decode_base64(_member(members, "unverifiedCertificate"))

@@ -6,9 +6,11 @@ revocation last, so that a forged token never causes a look-up. No clock, no net
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -104,16 +106,22 @@ class TokenVerifier:
 
         Raises `TokenRefused` with `.code`, `.check` and the evidence so far; nothing else for any token.
         """
+        return self._verify(lambda: tokens.parse(token), nonce, now)
+
+    def verify_members(self, token: dict[str, Any], nonce: str | None, now: datetime) -> VerifiedToken:
+        """The same for a token within a larger document that was read by `strict_json`."""
+        return self._verify(lambda: tokens.parse_members(token), nonce, now)
+
+    def _verify(
+        self, parse: Callable[[], tokens.AuthenticationToken], nonce: str | None, now: datetime
+    ) -> VerifiedToken:
         try:
-            return self._verify(token, nonce, now)
+            checked_nonce = nonces.check_length(nonce)
+            return self.verify_parsed(parse(), checked_nonce, now)
         except CertificateRefused as error:
             raise _with_evidence(error.code, error.check, error.detail) from None
         except TokenRefused as error:
             raise _with_evidence(error.code, error.check, error.detail) from None
-
-    def _verify(self, text: str | bytes, nonce: str | None, now: datetime) -> VerifiedToken:
-        checked_nonce = nonces.check_length(nonce)
-        return self.verify_parsed(tokens.parse(text), checked_nonce, now)
 
     def verify_parsed(self, token: tokens.AuthenticationToken, nonce: str, now: datetime) -> VerifiedToken:
         """All that comes after the text: certificate, signature, revocation. Raises without the list of checks."""

@@ -13,7 +13,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-
 CORE_PACKAGE = "mykey_core.storage"
 CORE_VERSION_TABLE = "alembic_version"
 

@@ -53,8 +53,13 @@ class TapReply:
 
     tap_id: UUID | None
     result: Mapping[str, Any]
-    checks: tuple[CheckResult, ...]
+    verified: VerifiedToken | None
     audit: AuditRecord
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """The checks that the token passed; none for an action without a tap."""
+        return () if self.verified is None else self.verified.checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +108,12 @@ class TapService:
         self._database.commit(lambda session: store.insert_tap(session, self._municipality, now, row))
         return Challenge(row.id, row.nonce, self._origin, row.expires_at, route.service.needs)
 
-    def prove(self, terminal: Terminal, tap_id: UUID, token: str) -> TapReply:
+    def prove(self, terminal: Terminal, tap_id: UUID, token: dict[str, Any]) -> TapReply:
         """Check the proof and act on it; `TokenRefused`, `TapRefused` or `StorageUnavailable` otherwise."""
         now = self._clock()
         row = self._open_tap(terminal, tap_id, now)
         try:
-            verified = self._verifier.verify(token, row.nonce, now)
+            verified = self._verifier.verify_members(token, row.nonce, now)
             route, action = self._route(terminal, row.service, row.action)
             return self._database.commit(
                 lambda session: self._act_for_card(session, terminal, route, action, row, verified, now)
@@ -139,14 +144,12 @@ class TapService:
         now = self._clock()
         try:
             with self._database.writing() as session:
-                subject = (
-                    self._visitor(session, terminal, route, visit_id, now) if wanted.subject == "visit" else None
-                )
+                subject = self._visitor(session, terminal, route, visit_id, now) if wanted.subject == "visit" else None
                 request = self._request(terminal, route, wanted, checked, subject, now)
                 result = self._plugins.tap(route, request, session)
                 facts = self._facts(terminal, service, action, result.code) | {"subject": subject}
                 record = append(session, self._municipality, now, "action.done", facts)
-                return TapReply(None, result_as_json(result), (), record)
+                return TapReply(None, result_as_json(result), None, record)
         except PluginFault as fault:
             facts = self._facts(terminal, service, action, "plugin_fault")
             with self._database.writing() as session:
@@ -213,7 +216,7 @@ class TapService:
         }
         record = append(session, self._municipality, now, "tap.done", facts)
         store.set_result(session, self._municipality, row.id, reply)
-        return TapReply(row.id, reply, verified.checks, record)
+        return TapReply(row.id, reply, verified, record)
 
     def _subject(
         self, session: Session, route: Route, action: Action, verified: VerifiedToken, now: datetime
@@ -260,9 +263,7 @@ class TapService:
         opened = store.open_visit(session, self._municipality, terminal.id, plugin, subject, now)
         return {"id": str(opened.id), "expires_at": opened.expires_at.isoformat()}
 
-    def _visitor(
-        self, session: Session, terminal: Terminal, route: Route, visit_id: UUID | None, now: datetime
-    ) -> str:
+    def _visitor(self, session: Session, terminal: Terminal, route: Route, visit_id: UUID | None, now: datetime) -> str:
         visit = visit_id and store.read_visit(session, self._municipality, visit_id, terminal.id, now)
         if not visit or visit.plugin != route.plugin.context.name:
             raise TapRefused("visit_ended")

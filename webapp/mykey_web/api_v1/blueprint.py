@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from uuid import UUID
 
 from apiflask import APIBlueprint, HTTPError
 from flask import Flask, Response, g, request
+from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from mykey_core.audit.records import append
@@ -26,6 +26,7 @@ from mykey_core.terminals.registry import Terminal
 from mykey_core.translations import Catalogue, load_catalogue
 from mykey_web import problems
 from mykey_web.api_v1 import models
+from mykey_web.api_v1.lane import OUTCOME, ProofLane
 from mykey_web.api_v1.oauth import make_authorization_server
 
 P = ParamSpec("P")
@@ -41,6 +42,7 @@ def make_api(app: Flask, hub: Hub) -> APIBlueprint:
     audience = hub.settings.origin + _TOKEN_PATH
     authorization = make_authorization_server(app, hub.terminals, audience)
     view = _Views(hub, audience)
+    app.wsgi_app = ProofLane(app.wsgi_app, hub, view.reply_in, app.config["MAX_CONTENT_LENGTH"])  # type: ignore[method-assign] - Flask's own way to wrap it
     api.before_request(view.admit)
     api.register_error_handler(Refusal, view.refused)
     api.register_error_handler(HTTPException, view.refused_by_framework)
@@ -50,19 +52,37 @@ def make_api(app: Flask, hub: Hub) -> APIBlueprint:
     return api
 
 
-def _check_strict(body: bytes) -> None:
-    """Refuse what parsers read differently: two members of one name, a byte order mark, wrong UTF-8."""
+def _strict(body: bytes) -> dict[str, Any]:
+    """Read the body, refusing what parsers read differently: two members of one name, a byte order mark, wrong UTF-8."""
     try:
         value = strict_json.loads(body.decode("utf-8"))
     except ValueError as error:
         raise Refusal("request_malformed", "the body is no strict JSON") from error
     if not isinstance(value, dict):
         raise Refusal("request_malformed", "the body is no JSON object")
+    return value
+
+
+def _takes(api: APIBlueprint, model: type[BaseModel]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give the view its body, checked by `model`; APIFlask describes it, but would read the text again."""
+
+    def decorate(view: Callable[..., R]) -> Callable[..., R]:
+        @wraps(api.input(model, arg_name="body")(view))
+        def checked(*args: Any, **kwargs: Any) -> R:
+            try:
+                body = model.model_validate(g.body)
+            except ValidationError as error:
+                raise HTTPError(HTTPStatus.UNPROCESSABLE_ENTITY, detail={"json": error.errors()}) from error
+            return view(*args, **kwargs, body=body)
+
+        return checked
+
+    return decorate
 
 
 def _add_terminal_routes(api: APIBlueprint, view: _Views, authorization: Any) -> None:
     @api.post("/terminals/enrolments")
-    @api.input(models.EnrolmentRequest, arg_name="body")
+    @_takes(api, models.EnrolmentRequest)
     @api.output(models.EnrolmentReply, status_code=201)
     def enrol(body: models.EnrolmentRequest) -> models.EnrolmentReply:
         """Enrol a terminal with its one-time code."""
@@ -84,7 +104,7 @@ def _add_terminal_routes(api: APIBlueprint, view: _Views, authorization: Any) ->
 
 def _add_tap_routes(api: APIBlueprint, view: _Views) -> None:
     @api.post("/taps")
-    @api.input(models.TapRequestBody, arg_name="body")
+    @_takes(api, models.TapRequestBody)
     @api.output(models.ChallengeReply, status_code=201)
     @api.doc(security=_SECURITY)
     @view.terminal_only
@@ -93,7 +113,7 @@ def _add_tap_routes(api: APIBlueprint, view: _Views) -> None:
         return view.begin(terminal, body)
 
     @api.post("/taps/<tap_id>/proof")
-    @api.input(models.ProofRequest, arg_name="body")
+    @_takes(api, models.ProofRequest)
     @api.output(models.ResultReply)
     @api.doc(security=_SECURITY)
     @view.terminal_only
@@ -110,7 +130,7 @@ def _add_tap_routes(api: APIBlueprint, view: _Views) -> None:
         return view.find(terminal, tap_id)
 
     @api.post("/actions")
-    @api.input(models.ActionRequest, arg_name="body")
+    @_takes(api, models.ActionRequest)
     @api.output(models.ResultReply)
     @api.doc(security=_SECURITY)
     @view.terminal_only
@@ -149,7 +169,7 @@ class _Views:
         if request.method == "POST" and request.path != _TOKEN_PATH:
             if request.mimetype != "application/json":
                 raise Refusal("unsupported_media_type")
-            _check_strict(request.get_data())
+            g.body = _strict(request.get_data())
 
     def _caller(self) -> Terminal:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -195,8 +215,9 @@ class _Views:
         )
 
     def prove(self, terminal: Terminal, tap_id: str, body: models.ProofRequest) -> models.ResultReply:
-        token = json.dumps(body.token, ensure_ascii=False)
-        return self._reply(self._hub.taps.prove(terminal, _uuid(tap_id, "tap_unknown"), token))
+        if OUTCOME in request.environ:
+            raise request.environ[OUTCOME]
+        return self._reply(self._hub.taps.prove(terminal, _uuid(tap_id, "tap_unknown"), body.token))
 
     def act(self, terminal: Terminal, body: models.ActionRequest) -> models.ResultReply:
         visit = _uuid(body.visit_id, "visit_ended") if body.visit_id else None
@@ -244,11 +265,15 @@ class _Views:
             error.audit = append(session, self._hub.settings.municipality, now, "request.refused", facts)
 
     def _reply(self, reply: TapReply) -> models.ResultReply:
-        result = localise(reply.result, problems.request_language(), self._catalogue)
+        return models.ResultReply(**self.reply_in(reply, problems.request_language()))
+
+    def reply_in(self, reply: TapReply, language: str) -> dict[str, Any]:
+        """The members of a reply in `language`."""
+        result = localise(reply.result, language, self._catalogue)
         if self._hub.settings.show_evidence:
             checks = [_check_view(line) for line in reply.checks]
             result["evidence"] = {"checks": checks, "audit": reply.audit.as_json()}
-        return models.ResultReply(tap_id=str(reply.tap_id) if reply.tap_id else None, state="done", result=result)
+        return {"tap_id": str(reply.tap_id) if reply.tap_id else None, "state": "done", "result": result}
 
     def _catalogue(self, domain: str) -> Catalogue | None:
         return load_catalogue("mykey_web", "hub") if domain == "hub" else self._hub.plugins.catalogue(domain)

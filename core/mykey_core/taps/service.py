@@ -201,7 +201,7 @@ class TapService:
         verified: VerifiedToken,
         now: datetime,
     ) -> TapReply:
-        if not store.consume(session, self._municipality, row.id, "done"):
+        if not store.take(session, self._municipality, row.id):
             raise TapRefused("tap_used")
         subject, is_new = self._subject(session, route, action, verified, now)
         request = self._request(terminal, route, action, row.input, subject, now, is_new=is_new)
@@ -215,7 +215,7 @@ class TapService:
             **_evidence(verified),
         }
         record = append(session, self._municipality, now, "tap.done", facts)
-        store.set_result(session, self._municipality, row.id, reply)
+        store.finish(session, self._municipality, row.id, "done", reply)
         return TapReply(row.id, reply, verified, record)
 
     def _subject(
@@ -293,8 +293,9 @@ class TapService:
         }
         offers = list(refusal.offers) if isinstance(refusal, TapRefused) else []
         with self._database.writing() as session:
-            if store.consume(session, self._municipality, row.id, "refused"):
-                store.set_result(session, self._municipality, row.id, {"code": refusal.code, "offers": offers})
+            if store.take(session, self._municipality, row.id):
+                body = {"code": refusal.code, "offers": offers}
+                store.finish(session, self._municipality, row.id, "refused", body)
             record = append(session, self._municipality, now, "tap.refused", facts)
         refusal.audit = record
         raise refusal from cause

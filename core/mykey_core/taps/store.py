@@ -27,8 +27,8 @@ _select_tap = Prepared(
         tap.c.expires_at, tap.c.result,
     ).where(*_this)
 )  # fmt: skip
-_consume = Prepared(update(tap).where(*_this, tap.c.state == "open").values(state=bindparam("new_state")))
-_set_result = Prepared(update(tap).where(*_this).values(result=bindparam("new_result")))
+_lock_tap = Prepared(select(tap.c.state).where(*_this).with_for_update())
+_finish_tap = Prepared(update(tap).where(*_this).values(state=bindparam("new_state"), result=bindparam("new_result")))
 _insert_visit = Prepared(insert(visit))
 
 
@@ -83,15 +83,18 @@ def read_tap(database: Database, municipality: str, tap_id: UUID) -> TapRow | No
     return None if row is None else TapRow(*row)
 
 
-def consume(session: Session, municipality: str, tap_id: UUID, state: str) -> bool:
-    """Take the tap out of 'open': True for exactly one caller, whatever races."""
-    parameters = {"m": municipality, "i": tap_id, "new_state": state}
-    return session.run(_consume, parameters) == 1
+def take(session: Session, municipality: str, tap_id: UUID) -> bool:
+    """Hold the tap until the end of the transaction: True when it is still open, for one caller at a time.
+
+    SQLite has one writer anyway; PostgreSQL locks the row, and who comes later sees what the first has made of it.
+    """
+    row = session.first(_lock_tap, {"m": municipality, "i": tap_id})
+    return row is not None and row[0] == "open"
 
 
-def set_result(session: Session, municipality: str, tap_id: UUID, result: Mapping[str, Any]) -> None:
-    """Keep what the reply is made from, so that a terminal that lost the reply can ask again."""
-    session.run(_set_result, {"m": municipality, "i": tap_id, "new_result": dict(result)})
+def finish(session: Session, municipality: str, tap_id: UUID, state: str, result: Mapping[str, Any]) -> None:
+    """Use up the nonce, and keep what the reply is made from for a terminal that loses it; after `take`."""
+    session.run(_finish_tap, {"m": municipality, "i": tap_id, "new_state": state, "new_result": dict(result)})
 
 
 def open_visit(

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from mykey_core.storage.tables import metadata
+from mykey_core.storage.all_tables import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -1,4 +1,4 @@
-"""The core's first tables."""
+"""The core's first tables; generated from `storage/tables.py` (nothing is released yet)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("terminal_id", sa.Uuid(), nullable=False),
         sa.Column("expires_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "token_hash", name=op.f("pk_access_token")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "audit_record",
@@ -28,6 +29,7 @@ def upgrade() -> None:
         sa.Column("event", sa.String(length=64), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "id", name=op.f("pk_audit_record")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "client_assertion",
@@ -35,6 +37,7 @@ def upgrade() -> None:
         sa.Column("jti_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("expires_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "jti_hash", name=op.f("pk_client_assertion")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "enrolment_code",
@@ -44,12 +47,14 @@ def upgrade() -> None:
         sa.Column("expires_at", UtcInstant(), nullable=False),
         sa.Column("terminal_id", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("municipality", "code_hash", name=op.f("pk_enrolment_code")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "municipality",
         sa.Column("code", sa.String(length=6), nullable=False),
         sa.Column("created_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_municipality")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "person",
@@ -58,6 +63,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("created_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "id", name=op.f("pk_person")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "service_point",
@@ -66,6 +72,7 @@ def upgrade() -> None:
         sa.Column("title", sa.JSON(), nullable=False),
         sa.Column("services", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "name", name=op.f("pk_service_point")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "tap",
@@ -82,6 +89,7 @@ def upgrade() -> None:
         sa.Column("result", sa.JSON(), nullable=True),
         sa.CheckConstraint("state IN ('open', 'done', 'refused')", name=op.f("ck_tap_state")),
         sa.PrimaryKeyConstraint("municipality", "id", name=op.f("pk_tap")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("tap", schema=None) as batch_op:
         batch_op.create_index("ix_tap_expires_at", ["municipality", "expires_at"], unique=False)
@@ -95,6 +103,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(length=43), nullable=False),
         sa.Column("expires_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "id", name=op.f("pk_visit")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "credential",
@@ -112,6 +121,7 @@ def upgrade() -> None:
             name=op.f("fk_credential_municipality_person_id"),
         ),
         sa.PrimaryKeyConstraint("municipality", "reference", name=op.f("pk_credential")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "pairwise",
@@ -126,6 +136,7 @@ def upgrade() -> None:
             name=op.f("fk_pairwise_municipality_person_id"),
         ),
         sa.PrimaryKeyConstraint("municipality", "plugin", "person_id", name=op.f("pk_pairwise")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "terminal",
@@ -143,6 +154,7 @@ def upgrade() -> None:
             name=op.f("fk_terminal_municipality_service_point"),
         ),
         sa.PrimaryKeyConstraint("municipality", "id", name=op.f("pk_terminal")),
+        sqlite_with_rowid=False,
     )
 
 

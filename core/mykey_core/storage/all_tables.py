@@ -1,0 +1,14 @@
+"""All tables of the core in one metadata, whichever module defines them: for migrations and back-ups, nothing else."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from mykey_core.storage.tables import metadata
+
+MODULES = ("mykey_core.storage.tables",)
+
+for _module in MODULES:
+    import_module(_module)
+
+__all__ = ["MODULES", "metadata"]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from mykey_core.authentication.errors import TokenRefused
+from mykey_core.authentication.verifier import TokenVerifier
+from mykey_core.trust.store import TrustStore
 
 # (catalogue row, what replaces the whole token text, code, the check that alone stops it)
 WHOLE = [
@@ -154,3 +159,40 @@ def test_base64_spelling_is_stopped_by_one_check(world: Any, refused: Any, name:
     spell = dict(SPELLINGS)[name]
     text = world.members()["signature"]
     refused(world.attempt(spoil={"signature": spell(text)}), "token_base64", "base64_text.check_canonical")
+
+
+def _verify_members(world: Any, members: dict[str, Any]) -> Any:
+    """As the API does it: the token is an object within a body that was read once."""
+    store = TrustStore([world.ca()])
+    verifier = TokenVerifier(trust=store, revocation=world.Revocation(), origin=world.origin)
+    return verifier.verify_members(members, world.nonce, world.now)
+
+
+def test_token_within_a_body_is_read_by_the_same_rules(world: Any) -> None:
+    """A token that comes as an object: accepted when good, and each rule of its members holds."""
+    good = world.members()
+    assert _verify_members(world, good)
+    for spoil, code in (
+        ({"algorithm": "none"}, "algorithm_unknown"),
+        ({"signature": good["signature"] + "\n"}, "token_base64"),
+        ({"format": "web-eid:2.0"}, "token_version"),
+        ({"unverifiedCertificate": ["a"]}, "token_member_type"),
+    ):
+        with pytest.raises(TokenRefused, match=code):
+            _verify_members(world, good | spoil)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [({"x": "y" * 10_000}, "token_too_long"), ({"x": [["y" * 5_000] * 2]}, "token_too_long")],
+)
+def test_token_within_a_body_has_the_same_limits(
+    world: Any, switch_off: Callable[[str], None], more: dict[str, Any], code: str
+) -> None:
+    """TokenTooLong and TokenTooShort for a token that comes as an object; only this check stops them."""
+    with pytest.raises(TokenRefused, match="token_too_short"):
+        _verify_members(world, {"format": "web-eid:1.0"})
+    with pytest.raises(TokenRefused, match=code):
+        _verify_members(world, world.members() | more)
+    switch_off("token.check_members_length")
+    assert _verify_members(world, world.members() | more)

@@ -235,8 +235,8 @@ def _store(ca_pem: tuple[str, ...]) -> TrustStore:
 
 
 def _crl(text: str) -> bytes | None:
-    """The bytes of one CRL; text that is no base64 is a CRL that cannot be used, like a forged one."""
+    """The bytes of one CRL, lines joined; text that is no base64 is a CRL that cannot be used, like a forged one."""
     try:
-        return base64_text.decode(text)
+        return base64_text.decode("".join(text.split()))
     except base64_text.Base64Refused:
         return None

@@ -32,8 +32,8 @@ metadata = MetaData(
 )
 
 
-# Every table is `sqlite_with_rowid=False`: on SQLite its rows then stand in the primary key itself, which halves the
-# pages that a commit writes (docs/adr/0011).
+# Tables of short rows are `sqlite_with_rowid=False`: on SQLite the row then stands in the primary key itself, found in
+# one step. Rows with JSON are too wide for that (sqlite.org/withoutrowid.html).
 
 
 def _municipality() -> Column[str]:
@@ -56,7 +56,6 @@ service_point = Table(
     Column("title", JSON, nullable=False),  # language -> text
     Column("services", JSON, nullable=False),  # names of the services offered there
     PrimaryKeyConstraint("municipality", "name"),
-    sqlite_with_rowid=False,
 )
 
 terminal = Table(
@@ -72,7 +71,6 @@ terminal = Table(
     Column("enrolled_at", UtcInstant, nullable=False),
     PrimaryKeyConstraint("municipality", "id"),
     ForeignKeyConstraint(["municipality", "service_point"], ["service_point.municipality", "service_point.name"]),
-    sqlite_with_rowid=False,
 )
 
 enrolment_code = Table(
@@ -124,7 +122,6 @@ tap = Table(
     Column("result", JSON, nullable=True),  # what the reply was made from; cleared with the tap
     PrimaryKeyConstraint("municipality", "id"),
     CheckConstraint("state IN ('open', 'done', 'refused')", name="state"),
-    sqlite_with_rowid=False,
 )
 Index("ix_tap_expires_at", tap.c.municipality, tap.c.expires_at)
 
@@ -190,5 +187,4 @@ audit_record = Table(
     Column("event", String(64), nullable=False),
     Column("facts", JSON, nullable=False),  # no personal data: codes, checks, ids of terminal, tap and pairwise id
     PrimaryKeyConstraint("municipality", "id"),
-    sqlite_with_rowid=False,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -32,8 +32,7 @@ _finish_tap = Prepared(update(tap).where(*_this).values(state=bindparam("new_sta
 _insert_visit = Prepared(insert(visit))
 
 
-@dataclass(frozen=True, slots=True)
-class TapRow:
+class TapRow(NamedTuple):
     """One tap as stored."""
 
     id: UUID

@@ -6,7 +6,7 @@ language.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from mykey_core.plugins.results import Block, Cell, Facts, Message, Notice, Table, TapResult
@@ -62,7 +62,7 @@ def localise(value: Json, language: str, catalogue_of: CatalogueOf) -> Json:
     """The same JSON with every key replaced by its text in `language`."""
     if isinstance(value, list):
         return [localise(item, language, catalogue_of) for item in value]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     if _MARK not in value:
         return {key: localise(item, language, catalogue_of) for key, item in value.items()}

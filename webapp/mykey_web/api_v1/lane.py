@@ -29,6 +29,7 @@ API_HEADERS = (
     ("Cache-Control", "no-store"),
 )
 _PREFIX, _SUFFIX = "/api/v1/taps/", "/proof"
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MEMBERS = frozenset({"token", "attributes"})
 
 Environ = dict[str, Any]
@@ -82,7 +83,7 @@ class ProofLane:
             environ[OUTCOME] = error
             return None
         language = language_of(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        return json.dumps(self._view(reply, language), ensure_ascii=False, separators=(",", ":")).encode()
+        return _encode(self._view(reply, language)).encode()
 
     def _body(self, environ: Environ) -> bytes:
         """The body, which Flask can read again; empty when it is none that the lane takes."""

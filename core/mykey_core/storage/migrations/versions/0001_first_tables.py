@@ -29,7 +29,6 @@ def upgrade() -> None:
         sa.Column("event", sa.String(length=64), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "id", name=op.f("pk_audit_record")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "client_assertion",
@@ -72,7 +71,6 @@ def upgrade() -> None:
         sa.Column("title", sa.JSON(), nullable=False),
         sa.Column("services", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "name", name=op.f("pk_service_point")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "tap",
@@ -89,7 +87,6 @@ def upgrade() -> None:
         sa.Column("result", sa.JSON(), nullable=True),
         sa.CheckConstraint("state IN ('open', 'done', 'refused')", name=op.f("ck_tap_state")),
         sa.PrimaryKeyConstraint("municipality", "id", name=op.f("pk_tap")),
-        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("tap", schema=None) as batch_op:
         batch_op.create_index("ix_tap_expires_at", ["municipality", "expires_at"], unique=False)
@@ -154,7 +151,6 @@ def upgrade() -> None:
             name=op.f("fk_terminal_municipality_service_point"),
         ),
         sa.PrimaryKeyConstraint("municipality", "id", name=op.f("pk_terminal")),
-        sqlite_with_rowid=False,
     )
 
 

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from joserfc import jwt
 from joserfc.jwk import OKPKey
-from joserfc.jws import JWSRegistry
 
 from mykey_terminal.errors import StateError
 from mykey_terminal.files import read_private, write_private
@@ -27,21 +26,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from joserfc._rfc7515.model import JWSAlgModel  # joserfc exports the type nowhere else
 
-ALGORITHM = "EdDSA"
+ALGORITHM = "Ed25519"
+"""The name of RFC 9864, which replaces the ambiguous `EdDSA`."""
 ASSERTION_LIFETIME = 60
 """Seconds; the hub accepts no assertion that lives longer."""
-
-
-class _EdDsaOnly(JWSRegistry):
-    """Knows one algorithm, and skips joserfc's hint that RFC 9864 renames it: the hub's API says EdDSA."""
-
-    def get_alg(self, name: str) -> JWSAlgModel:
-        """The algorithm of that name; any other than EdDSA is a mistake of this module."""
-        if name != ALGORITHM:
-            raise ValueError(name)
-        return self.algorithms[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +88,4 @@ class DeviceKey:
             "exp": issued + ASSERTION_LIFETIME,
         }
         header = {"alg": ALGORITHM, "kid": self.thumbprint}
-        return jwt.encode(header, claims, self._private, registry=_EdDsaOnly(algorithms=[ALGORITHM]))
+        return jwt.encode(header, claims, self._private, algorithms=[ALGORITHM])

@@ -24,6 +24,17 @@ def test_an_enrolment_code_is_good_once(library_hub: HubHarness) -> None:
     assert second.enrolment["code"] == "enrolment_code_invalid"
 
 
+def test_a_lost_answer_can_be_asked_for_again(library_hub: HubHarness) -> None:
+    """The same code with the same key gives the same terminal, once; with another key it is refused."""
+    code = library_hub.hub.terminals.new_code("desk")
+    first = TerminalClient(library_hub.app, code, library_hub.clock)
+    key = {name: str(value) for name, value in first.key.as_dict(private=False).items() if name != "kid"}
+    body = {"code": code, "public_key": key, "name": "again", "version": "1"}
+    again = library_hub.app.test_client().post("/api/v1/terminals/enrolments", json=body).get_json()
+    assert again["terminal_id"] == first.enrolment["terminal_id"]
+    assert len(library_hub.audit("terminal.enrolled")) == 1
+
+
 def test_an_enrolment_code_ends_after_an_hour(library_hub: HubHarness) -> None:
     """A code that was left lying about is of no use."""
     code = library_hub.hub.terminals.new_code("desk")

@@ -11,7 +11,6 @@ import hashlib
 import json
 import secrets
 import threading
-import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -180,9 +179,7 @@ class HubDouble:
         if key is None or header["kid"] != key.thumbprint():
             return False
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # joserfc: EdDSA is called Ed25519 now (RFC 9864)
-                claims = jwt.decode(assertion, key, algorithms=["EdDSA"]).claims
+            claims = jwt.decode(assertion, key, algorithms=["Ed25519"]).claims
         except JoseError:
             return False
         now = self.clock().timestamp()

@@ -85,11 +85,17 @@ class TerminalRegistry:
         return code
 
     def enrol(self, code: str, public_key: Mapping[str, str], name: str, version: str) -> Terminal:
-        """Use up `code` and register the device key (JWK, OKP/Ed25519, public part only)."""
+        """Use up `code` and register the device key (JWK, OKP/Ed25519, public part only).
+
+        A terminal that lost the answer may send the same code and the same key again: it gets the same enrolment.
+        """
         key = _checked_key(public_key)
         now = self._clock()
         terminal_id: UUID = uuid7()
         with self._database.writing() as session:
+            repeated = self._enrolled_before(session, code, key, now)
+            if repeated is not None:
+                return repeated
             point = self._use_code(session, code, terminal_id, now)
             session.execute(
                 insert(terminal).values(
@@ -109,6 +115,17 @@ class TerminalRegistry:
         if enrolled is None:
             raise TerminalRefused("terminal_unauthorized", "revoked while it was being enrolled")
         return enrolled
+
+    def _enrolled_before(self, session: Session, code: str, key: dict[str, str], now: datetime) -> Terminal | None:
+        terminal_id = session.execute(
+            select(enrolment_code.c.terminal_id).where(
+                enrolment_code.c.municipality == self._municipality,
+                enrolment_code.c.code_hash == _hash(code.strip().upper()),
+                enrolment_code.c.expires_at > now,
+            )
+        ).scalar()
+        enrolled = self._read(session, terminal_id) if terminal_id else None
+        return enrolled if enrolled is not None and enrolled.public_key == key else None
 
     def _use_code(self, session: Session, code: str, terminal_id: UUID, now: datetime) -> str:
         used = session.execute(

@@ -89,7 +89,7 @@ def _add_terminal_routes(api: APIBlueprint, view: _Views, authorization: Any) ->
         return view.enrol(body)
 
     @api.post("/oauth/token")
-    @api.doc(summary="An access token for a terminal", description="Client credentials with private_key_jwt (EdDSA).")
+    @api.doc(summary="An access token for a terminal", description="Client credentials with private_key_jwt (Ed25519).")
     def token() -> Any:
         return authorization.create_token_response()
 

@@ -56,9 +56,9 @@ class DeviceAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authli
         return OKPKey.import_key(dict(client.terminal.public_key))
 
     def process_assertion_claims(self, assertion: str, resolve_key: OKPKey) -> dict[str, Any]:
-        """Verify with EdDSA only (Authlib would take what joserfc recommends), then check the claims."""
+        """Verify with Ed25519 only (Authlib would take what joserfc recommends), then check the claims."""
         try:
-            token = jwt.decode(assertion, resolve_key, algorithms=["EdDSA", "Ed25519"])
+            token = jwt.decode(assertion, resolve_key, algorithms=["Ed25519"])
         except (JoseError, ValueError) as error:
             raise InvalidClientError(description="the assertion's signature is not valid") from error
         self.verify_claims(token.claims)

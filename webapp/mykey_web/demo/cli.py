@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import threading
 import time
@@ -52,6 +53,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _serve(folder: Path, port: int) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the children too, however the demo is ended
     origin = f"http://127.0.0.1:{port}"
     town = make_town(folder, origin, system_clock())
     with ExitStack() as stack:

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from mykey_core.errors import ConfigurationError
-from mykey_core.identity.keys import create_keys, load_keys
-from mykey_core.identity.references import pairwise_id
+from mykey_core.identity.references import Label, pairwise_id, references
+from mykey_core.keys.file import FileKeys, create_keys
+from mykey_core.keys.provider import Purpose
 
 _PERSON = UUID("6f1e9d0a-3c58-4b7e-9f21-0d4c5a6b7e80")
 
@@ -23,30 +23,20 @@ _PERSON = UUID("6f1e9d0a-3c58-4b7e-9f21-0d4c5a6b7e80")
 )
 def test_pairwise_vectors(sector: str, expected: str) -> None:
     """The vectors of authentication-hub §13."""
-    assert pairwise_id(bytes(range(32)), sector, _PERSON) == expected
+    keys = FileKeys({purpose: {1: bytes(range(32))} for purpose in Purpose})
+    assert pairwise_id(keys, 1, sector, _PERSON) == expected
 
 
-def test_keys_are_private_and_never_overwritten(tmp_path: Path) -> None:
-    """The file has mode 0600, a second creation fails, and loading gives the same keys."""
-    path = tmp_path / "keys.json"
-    keys = create_keys(path)
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert load_keys(path) == keys
-    with pytest.raises(FileExistsError):
-        create_keys(path)
-
-
-def test_keys_that_others_can_read_are_refused(tmp_path: Path) -> None:
-    """A file with mode 0644 stops the start with what to do."""
-    path = tmp_path / "keys.json"
-    create_keys(path)
-    path.chmod(0o644)
-    with pytest.raises(ConfigurationError, match="0600"):
-        load_keys(path)
-
-
-def test_keys_do_not_show_in_repr(tmp_path: Path) -> None:
-    """Neither key appears in the object's text."""
-    keys = create_keys(tmp_path / "keys.json")
-    assert keys.credential_key.hex() not in repr(keys)
-    assert repr(keys.pairwise_pepper) not in repr(keys)
+def test_references_of_one_content_differ_by_label_epoch_and_town(tmp_path: Path) -> None:
+    """The same serial gives unlike references as a credential, as a MyKey ID, in another epoch and in another town."""
+    own, other = create_keys(tmp_path / "own.json"), create_keys(tmp_path / "other.json")
+    before = references(own, Label.CREDENTIAL, b"12345678")
+    own.add_epoch(Purpose.CREDENTIAL)
+    after = references(own, Label.CREDENTIAL, b"12345678")
+    assert after[1:] == before
+    everything = {
+        *after,
+        *references(own, Label.MYKEY_ID, b"12345678"),
+        *references(other, Label.CREDENTIAL, b"12345678"),
+    }
+    assert len(everything) == 5

@@ -1,4 +1,4 @@
-"""Finding and enrolling the person behind a credential, within the caller's transaction."""
+"""Finding and enrolling the person behind a credential, within the caller's transaction: what a tap needs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select
 from uuid_utils.compat import uuid7
 
-from mykey_core.identity.keys import MunicipalityKeys
-from mykey_core.identity.references import credential_reference, pairwise_id, sector_of
+from mykey_core.identity.credentials import Credentials
+from mykey_core.identity.events import record_event
+from mykey_core.identity.references import credential_references, pairwise_id, sector_of
+from mykey_core.identity.states import EventKind, Evidence, PersonState, refusal_code
+from mykey_core.keys.provider import KeyProvider, Purpose
 from mykey_core.storage.prepared import Prepared
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import credential, pairwise, person
 from mykey_core.trust.types import ValidatedCertificate
-
-STAFF_COUNTER = "STAFF_COUNTER"  # evidence code of authentication-hub §13
 
 _find = Prepared(
     select(person.c.id, person.c.state, credential.c.status, pairwise.c.subject)
@@ -46,47 +47,75 @@ class KnownPerson:
     credential_status: str
     subject: str | None
 
+    def refusal(self, *, residents_only: bool) -> str | None:
+        """The code of why this person is refused here with this credential, or None."""
+        return refusal_code(self.state, self.credential_status, residents_only=residents_only)
+
 
 @dataclass(frozen=True, slots=True)
 class People:
     """The persons of one municipality."""
 
     municipality: str
-    keys: MunicipalityKeys
+    keys: KeyProvider
+
+    @property
+    def credentials(self) -> Credentials:
+        """The rows of their credentials."""
+        return Credentials(self.municipality, self.keys)
 
     def find(self, session: Session, certificate: ValidatedCertificate, plugin: str) -> KnownPerson | None:
-        """The person behind `certificate`, or None: an unknown credential is 'not registered', never 'somebody else'."""
-        reference = credential_reference(self.keys.credential_key, certificate)
-        parameters = {"municipality": self.municipality, "reference": reference, "plugin": plugin}
-        row = session.first(_find, parameters)
-        return None if row is None else KnownPerson(*row)
+        """The person behind `certificate`, or None: unknown is 'not registered', never 'somebody else'."""
+        found = self._find(session, certificate, plugin)
+        if found is None and self.keys.refresh():  # another process has begun to re-key
+            found = self._find(session, certificate, plugin)
+        return found
 
-    def enrol(self, session: Session, certificate: ValidatedCertificate, at: datetime) -> KnownPerson:
-        """Make a person with this first credential; the evidence is the staff at the counter."""
-        person_id: UUID = uuid7()
-        own = {"municipality": self.municipality, "created_at": at}
-        session.execute(insert(person).values(**own, id=person_id, state="active"))
-        session.execute(
-            insert(credential).values(
-                **own,
-                reference=credential_reference(self.keys.credential_key, certificate),
-                person_id=person_id,
-                kind=certificate.kind.value,
-                status="active",
-                not_after=certificate.not_after,
-                evidence=STAFF_COUNTER,
-            )
+    def _find(self, session: Session, certificate: ValidatedCertificate, plugin: str) -> KnownPerson | None:
+        for reference in credential_references(self.keys, certificate):
+            row = session.first(_find, {"municipality": self.municipality, "reference": reference, "plugin": plugin})
+            if row is not None:
+                return KnownPerson(*row)
+        return None
+
+    def enrol(
+        self,
+        session: Session,
+        certificate: ValidatedCertificate,
+        at: datetime,
+        *,
+        evidence: Evidence = Evidence.STAFF_COUNTER,
+        actor: str = "terminal",
+    ) -> KnownPerson:
+        """Make a person with this first credential; at a service point the evidence is the staff at the counter."""
+        person_id = self.add_person(session, at)
+        added = self.credentials.add(session, person_id, certificate, evidence, at)
+        changes = [{"credential": str(added.id), "to": added.status.value}]
+        record_event(
+            session,
+            self.municipality,
+            person_id,
+            EventKind.ENROLLED,
+            at,
+            evidence=evidence,
+            actor=actor,
+            changes=changes,
         )
-        return KnownPerson(person_id, "active", "active", None)
+        return KnownPerson(person_id, PersonState.ACTIVE, added.status, None)
+
+    def add_person(self, session: Session, at: datetime) -> UUID:
+        """Make a person without credentials; whoever calls adds the first one."""
+        person_id: UUID = uuid7()
+        values = {"municipality": self.municipality, "id": person_id, "state": PersonState.ACTIVE.value}
+        session.execute(insert(person).values(**values, created_at=at))
+        return person_id
 
     def subject_for(self, session: Session, known: KnownPerson, plugin: str, at: datetime) -> str:
-        """The pairwise id of the person for `plugin`; it is stored when it is made, so that it can be ended."""
+        """The pairwise id of the person for `plugin`; it is stored when it is made, and never changed by a new key."""
         if known.subject is not None:
             return known.subject
-        subject = pairwise_id(self.keys.pairwise_pepper, sector_of(plugin, self.municipality), known.person_id)
-        session.execute(
-            insert(pairwise).values(
-                municipality=self.municipality, plugin=plugin, person_id=known.person_id, subject=subject, created_at=at
-            )
-        )
+        epoch = self.keys.epochs(Purpose.PAIRWISE)[-1]
+        subject = pairwise_id(self.keys, epoch, sector_of(plugin, self.municipality), known.person_id)
+        values = {"municipality": self.municipality, "plugin": plugin, "person_id": known.person_id}
+        session.execute(insert(pairwise).values(**values, subject=subject, key_epoch=epoch, created_at=at))
         return subject

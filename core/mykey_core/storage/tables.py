@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -143,7 +144,7 @@ person = Table(
     metadata,
     _municipality(),
     Column("id", Uuid, nullable=False),
-    Column("state", String(10), nullable=False),  # active | held | deceased | abroad | closed
+    Column("state", String(10), nullable=False),  # identity.states.PersonState
     Column("created_at", UtcInstant, nullable=False),
     PrimaryKeyConstraint("municipality", "id"),
     sqlite_with_rowid=False,
@@ -156,14 +157,21 @@ credential = Table(
     Column("reference", LargeBinary(32), nullable=False),  # keyed hash of issuer and serial
     Column("person_id", Uuid, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("status", String(10), nullable=False),  # active | held | revoked | replaced
-    Column("not_after", UtcInstant, nullable=False),
+    Column("status", String(10), nullable=False),  # identity.states.CredentialStatus
+    Column("not_after", UtcInstant, nullable=True),  # a MyKey ID has no end
     Column("evidence", String(32), nullable=False),
     Column("created_at", UtcInstant, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("key_epoch", Integer, nullable=False, server_default="1"),
+    Column("key_reference", LargeBinary(32), nullable=True),  # keyed hash of the public key
+    Column("not_before", UtcInstant, nullable=True),
+    Column("replaced_by", Uuid, nullable=True),  # id of the credential that came after
     PrimaryKeyConstraint("municipality", "reference"),
     ForeignKeyConstraint(["municipality", "person_id"], ["person.municipality", "person.id"]),
     sqlite_with_rowid=False,
 )
+Index("ix_credential_person_id", credential.c.municipality, credential.c.person_id)
+Index("ix_credential_id", credential.c.municipality, credential.c.id, unique=True)
 
 pairwise = Table(
     "pairwise",
@@ -173,10 +181,12 @@ pairwise = Table(
     Column("person_id", Uuid, nullable=False),
     Column("subject", String(43), nullable=False),
     Column("created_at", UtcInstant, nullable=False),
+    Column("key_epoch", Integer, nullable=False, server_default="1"),
     PrimaryKeyConstraint("municipality", "plugin", "person_id"),
     ForeignKeyConstraint(["municipality", "person_id"], ["person.municipality", "person.id"]),
     sqlite_with_rowid=False,
 )
+Index("ix_pairwise_subject", pairwise.c.municipality, pairwise.c.plugin, pairwise.c.subject, unique=True)
 
 audit_record = Table(
     "audit_record",

@@ -109,9 +109,14 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("status", sa.String(length=10), nullable=False),
-        sa.Column("not_after", UtcInstant(), nullable=False),
+        sa.Column("not_after", UtcInstant(), nullable=True),
         sa.Column("evidence", sa.String(length=32), nullable=False),
         sa.Column("created_at", UtcInstant(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("key_epoch", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("key_reference", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("not_before", UtcInstant(), nullable=True),
+        sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(
             ["municipality", "person_id"],
             ["person.municipality", "person.id"],
@@ -120,6 +125,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("municipality", "reference", name=op.f("pk_credential")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("credential", schema=None) as batch_op:
+        batch_op.create_index("ix_credential_id", ["municipality", "id"], unique=True)
+        batch_op.create_index("ix_credential_person_id", ["municipality", "person_id"], unique=False)
+
     op.create_table(
         "pairwise",
         sa.Column("municipality", sa.String(length=6), nullable=False),
@@ -127,6 +136,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("subject", sa.String(length=43), nullable=False),
         sa.Column("created_at", UtcInstant(), nullable=False),
+        sa.Column("key_epoch", sa.Integer(), server_default="1", nullable=False),
         sa.ForeignKeyConstraint(
             ["municipality", "person_id"],
             ["person.municipality", "person.id"],
@@ -135,6 +145,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("municipality", "plugin", "person_id", name=op.f("pk_pairwise")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("pairwise", schema=None) as batch_op:
+        batch_op.create_index("ix_pairwise_subject", ["municipality", "plugin", "subject"], unique=True)
+
     op.create_table(
         "terminal",
         sa.Column("municipality", sa.String(length=6), nullable=False),
@@ -156,7 +169,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("terminal")
+    with op.batch_alter_table("pairwise", schema=None) as batch_op:
+        batch_op.drop_index("ix_pairwise_subject")
+
     op.drop_table("pairwise")
+    with op.batch_alter_table("credential", schema=None) as batch_op:
+        batch_op.drop_index("ix_credential_person_id")
+        batch_op.drop_index("ix_credential_id")
+
     op.drop_table("credential")
     op.drop_table("visit")
     with op.batch_alter_table("tap", schema=None) as batch_op:

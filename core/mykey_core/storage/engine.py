@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
 
 from mykey_core.errors import ConfigurationError
 
@@ -27,14 +28,18 @@ def open_engine(url: str, municipality: str | None = None) -> Engine:
             return _sqlite(url)
         options = f"-c mykey.municipality={municipality}" if municipality else ""
         arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "mykey", "options": options}
-        return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), connect_args=arguments)
+        driver_url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return create_engine(driver_url, connect_args=arguments, poolclass=NullPool)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         message = "it is sqlite:///FILE or postgresql://…, and PostgreSQL needs mykey[postgres]"
         raise ConfigurationError("database_url", message) from error
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    in_memory = url in {"sqlite://", "sqlite:///:memory:"}
+    pool = None if in_memory else NullPool  # `database.py` keeps its sessions open by itself, as many as threads
+    arguments = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+    engine = create_engine(url, connect_args=arguments, poolclass=pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mykey_core.trust.errors import RevocationDataError, RevocationUnavailable
 from mykey_core.trust.revocation import CrlFileSource, snapshot, store
 from mykey_core.trust.revocation.answers import SnapshotSource
 from mykey_core.trust.revocation.crl import verify_crl
+from mykey_core.trust.revocation.follow import following
 from mykey_core.trust.revocation.scope import certificate_points
 from mykey_core.trust.revocation.snapshot import build_snapshot, open_snapshot, snapshot_of
 from mykey_core.trust.revocation.store import DirectoryStore, write_atomically
@@ -116,6 +118,29 @@ def test_a_swap_is_seen_after_the_interval_and_not_looked_for_before(tmp_path: P
     assert worker.check(card(), MOMENT).state is RevocationState.REVOKED
 
 
+def test_a_thread_follows_the_swap_and_prepares_what_was_in_use(tmp_path: Path) -> None:
+    """While it follows, no tap looks at a file; slices that were decoded before the swap are decoded after it."""
+    shared = DirectoryStore(tmp_path)
+    shared.publish(verify_crl(make_crl((SERIAL + 1, None), number=100), issuers()))
+    worker = SnapshotSource(shared)
+    with following([worker], every=0.01):
+        assert worker.check(card(), MOMENT).state is RevocationState.GOOD
+        shared.publish(verify_crl(LISTED, issuers()))
+        deadline = time.monotonic() + 20
+        while worker.check(card(), MOMENT).state is RevocationState.GOOD and time.monotonic() < deadline:
+            assert worker.look_again_after == pytest.approx(0.1)
+            time.sleep(0.01)
+        assert worker.check(card(), MOMENT).state is RevocationState.REVOKED
+        current = shared.current(verify_crl(LISTED, issuers()).scopes[0])
+        assert current is not None
+        before = current.complete
+        before.is_revoked(SERIAL)
+        fresh = open_snapshot(tmp_path / "snapshots" / f"{before.info.sha256}.snapshot")
+        assert len(list(fresh.warm_like(before))) == 1
+        assert list(fresh.warm_like(before)) == []
+    assert worker.look_again_after == 1.0
+
+
 def test_readers_never_see_anything_between_two_snapshots(tmp_path: Path) -> None:
     """While one thread publishes again and again, every reading is a whole state."""
     shared = DirectoryStore(tmp_path)
@@ -200,7 +225,7 @@ def test_a_changed_file_is_taken_on_refresh_and_a_rollback_is_reported(tmp_path:
     write_atomically(path, make_crl(number=100))
     source.refresh()
     assert source.problems == {"home.crl": "crl_rollback"}
-    assert source._answers._look_again_after == 1.0
+    assert source.answers.look_again_after == 1.0
     assert SnapshotSource(source._store).check(card(), MOMENT).state is RevocationState.REVOKED
 
 

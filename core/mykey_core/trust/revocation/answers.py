@@ -38,7 +38,10 @@ class _Seen:
 
 
 class SnapshotSource:
-    """A `RevocationSource` over a store of verified CRLs. Safe to share between threads."""
+    """A `RevocationSource` over a store of verified CRLs. Safe to share between threads.
+
+    `look_again_after` (seconds) is how long a swap may stay unnoticed; `follow.following` lengthens it.
+    """
 
     def __init__(
         self,
@@ -48,13 +51,17 @@ class SnapshotSource:
         look_again_after: float = _LOOK_AGAIN_AFTER,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`look_again_after` is in seconds: how long a swap may stay unnoticed by this process."""
         self._store = store
         self._name = name
-        self._look_again_after = look_again_after
+        self.look_again_after = look_again_after
         self._monotonic = monotonic
         self._seen: dict[CrlScope, _Seen] = {}
         self._keys: dict[bytes, bytes] = {}
+
+    def refresh(self) -> None:
+        """Follow the pointers of all scopes that were asked about; what `follow` does in the background."""
+        for scope, seen in list(self._seen.items()):
+            self._look_again(scope, seen, self._monotonic())
 
     def check(self, certificate: ValidatedCertificate, now: datetime) -> RevocationAnswer:
         """Answer from a CRL that is current at `now`; raises RevocationUnavailable otherwise."""
@@ -109,7 +116,7 @@ class SnapshotSource:
     def _look(self, scope: CrlScope) -> Current | None:
         seen = self._seen.get(scope)
         now = self._monotonic()
-        if seen is not None and now - seen.looked_at < self._look_again_after:
+        if seen is not None and now - seen.looked_at < self.look_again_after:
             return seen.current
         return self._look_again(scope, seen, now)
 
@@ -123,8 +130,18 @@ class SnapshotSource:
             current = self._store.current(scope)
         except RevocationDataError:
             current = None if seen is None else seen.current
+        if seen is not None:
+            _warm(current, seen.current)
         self._seen[scope] = _Seen(version, current, now)
         return current
+
+
+def _warm(current: Current | None, before: Current | None) -> None:
+    """Prepare what the old snapshot had in use, letting other threads run between the steps."""
+    if current is None or before is None or current.complete is before.complete:
+        return
+    for _ in current.complete.warm_like(before.complete):
+        time.sleep(0)
 
 
 def _answer(current: Current, serial: int, now: datetime, grace: timedelta, name: str) -> RevocationAnswer:

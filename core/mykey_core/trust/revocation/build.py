@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from mykey_core.trust.revocation.chain import DirectoryMemory, FallbackChain, Na
 from mykey_core.trust.revocation.crl_files import CrlFileSource, all_issuers
 from mykey_core.trust.revocation.crl_http import CrlUpdater, FetchStates
 from mykey_core.trust.revocation.fetch import Fetcher, Limits, require_url
+from mykey_core.trust.revocation.follow import following
 from mykey_core.trust.revocation.ocsp_answer import OcspLimits
 from mykey_core.trust.revocation.ocsp_source import OcspSettings, OcspSource, pinned_responders
 from mykey_core.trust.revocation.operator_source import OperatorSettings, OperatorSource
@@ -64,10 +66,15 @@ class Revocation:
     budgets: OutageBudgets
     updaters: dict[str, CrlUpdater]
     files: dict[str, CrlFileSource]
+    snapshots: tuple[SnapshotSource, ...]
 
     def source_for(self, municipality: str, risk: RiskClass) -> RevocationSource:
         """The source as a service of this risk class in this town may use it."""
         return BudgetedSource(self.chain, self.budgets.of(municipality, risk))
+
+    def following(self) -> AbstractContextManager[None]:
+        """Follow new snapshots in a thread until the block is left; each worker process needs its own."""
+        return following(self.snapshots)
 
 
 def build_revocation(settings: RevocationSettings) -> Revocation:
@@ -84,7 +91,9 @@ def build_revocation(settings: RevocationSettings) -> Revocation:
         memory=DirectoryMemory(settings.state / "revoked"),
         unknown_falls_back=settings.unknown_falls_back,
     )
-    return Revocation(chain, builder.store, OutageBudgets(settings.budget), builder.updaters, builder.files)
+    return Revocation(
+        chain, builder.store, OutageBudgets(settings.budget), builder.updaters, builder.files, tuple(builder.snapshots)
+    )
 
 
 class _Builder:
@@ -97,12 +106,14 @@ class _Builder:
             raise ConfigurationError("revocation.state", f"'{settings.state}' cannot be written") from error
         self.updaters: dict[str, CrlUpdater] = {}
         self.files: dict[str, CrlFileSource] = {}
+        self.snapshots: list[SnapshotSource] = []
 
     def source(self, one: SourceSettings) -> GraceSource:
         if isinstance(one, CrlFileSettings):
             self.files[one.name] = source = CrlFileSource(
                 one.directory, store=self._trust, snapshots=self._state, max_bytes=one.max_bytes
             )
+            self.snapshots.append(source.answers)
             return source
         if isinstance(one, CrlHttpSettings):
             return self._crl_http(one)
@@ -120,7 +131,8 @@ class _Builder:
             states=FetchStates(self._state / "fetched"),
             max_bytes=one.max_bytes,
         )
-        return SnapshotSource(self.store, name=one.name)
+        self.snapshots.append(SnapshotSource(self.store, name=one.name))
+        return self.snapshots[-1]
 
     def _ocsp(self, one: OcspSourceSettings) -> OcspSource:
         if one.url is not None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from asn1crypto import crl as asn1_crl
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -24,7 +25,7 @@ from mykey_core.trust.revocation.unreadable import UNREADABLE
 from mykey_core.trust.types import CaCertificate
 
 MAX_CRL_BYTES: Final = 1 << 30
-MAX_SERIAL_BITS: Final = 160  # RFC 5280 4.1.2.2: at most 20 octets
+_SERIAL_LIMIT: Final = 1 << 160  # RFC 5280 4.1.2.2: at most 20 octets
 _KNOWN_CRITICAL: Final = (
     x509.IssuingDistributionPoint,
     x509.DeltaCRLIndicator,
@@ -84,7 +85,7 @@ def _verify(data: bytes, issuers: Iterable[CaCertificate]) -> VerifiedCrl:
     this_update, next_update = _times(crl)
     _refuse_unknown_critical(crl)
     points = crl_points(crl)
-    issuer = _find_issuer(crl, issuers)
+    issuer = _find_issuer(crl, _signed_part(der), issuers)
     return VerifiedCrl(
         issuer=issuer,
         issuer_key=issuer_key_of(issuer.certificate),
@@ -131,7 +132,7 @@ def entries(crl: x509.CertificateRevocationList) -> Iterator[tuple[int, int]]:
     try:
         for entry in crl:
             serial = entry.serial_number
-            if serial < 0 or serial >> MAX_SERIAL_BITS:
+            if not 0 <= serial < _SERIAL_LIMIT:
                 raise RevocationDataError("crl_serial", "an entry's serial number is negative or too long")
             yield serial, _reason(entry.extensions)
     except UNREADABLE as error:
@@ -142,8 +143,8 @@ def _reason(extensions: x509.Extensions) -> int:
     code = UNSPECIFIED
     for extension in extensions:
         value = extension.value
-        if isinstance(value, x509.CRLReason):
-            code = CODE_OF[value.reason]
+        if type(value) is x509.CRLReason:  # called a million times: an exact comparison, and no look at the rest
+            code = CODE_OF[value.reason._value_]
         elif extension.critical or isinstance(value, x509.CertificateIssuer):
             raise RevocationDataError("crl_entry_extension", f"entry extension {extension.oid.dotted_string}")
     return code
@@ -171,7 +172,7 @@ def _number(crl: x509.CertificateRevocationList, kind: type[x509.CRLNumber | x50
         return None
 
 
-def _find_issuer(crl: x509.CertificateRevocationList, issuers: Iterable[CaCertificate]) -> CaCertificate:
+def _find_issuer(crl: x509.CertificateRevocationList, signed: bytes, issuers: Iterable[CaCertificate]) -> CaCertificate:
     """The pinned CA that signed the CRL: same name, fitting key identifier, valid signature, cRLSign."""
     _require_algorithm(crl)
     identifier = _authority_key(crl)
@@ -179,7 +180,7 @@ def _find_issuer(crl: x509.CertificateRevocationList, issuers: Iterable[CaCertif
     if not named:
         raise RevocationDataError("crl_issuer_unknown", "no pinned CA has this name and key identifier")
     for ca in named:
-        if _is_signed_by(crl, ca):
+        if _is_signed_by(crl, signed, ca):
             _require_crl_sign(ca)
             return ca
     raise RevocationDataError("crl_signature", "the signature does not verify under the pinned CA")
@@ -197,7 +198,7 @@ def _fits(ca: CaCertificate, identifier: bytes | None) -> bool:
 
 
 def _require_algorithm(crl: x509.CertificateRevocationList) -> None:
-    """SHA-256, SHA-384 or SHA-512 only (V7); `is_signature_valid` compares inner and outer algorithm."""
+    """SHA-256, SHA-384 or SHA-512, with RSA PKCS#1 v1.5 or ECDSA (V7); parsing refused unequal inner and outer ones."""
     try:
         algorithm = crl.signature_hash_algorithm
         padding_or_ecdsa = crl.signature_algorithm_parameters
@@ -209,14 +210,32 @@ def _require_algorithm(crl: x509.CertificateRevocationList) -> None:
         raise RevocationDataError("crl_algorithm", "RSA PKCS#1 v1.5 or ECDSA is required")
 
 
-def _is_signed_by(crl: x509.CertificateRevocationList, ca: CaCertificate) -> bool:
+def _is_signed_by(crl: x509.CertificateRevocationList, signed: bytes, ca: CaCertificate) -> bool:
     key = ca.certificate.public_key()
-    if not isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)):
+    algorithm = crl.signature_hash_algorithm
+    if algorithm is None:
         return False
     try:
-        return crl.is_signature_valid(key)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(crl.signature, signed, padding.PKCS1v15(), algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(crl.signature, signed, ec.ECDSA(algorithm))
+        else:
+            return False
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return False
+    return True
+
+
+def _signed_part(der: bytes) -> bytes:
+    """The bytes that the signature covers, cut out of the CRL by asn1crypto.
+
+    `cryptography` gives them too, but writes a large CRL anew for that: a microsecond an entry. It has read the
+    same bytes as strict DER before, so there is only one way to cut them.
+    """
+    parts = asn1_crl.CertificateList.load(der)
+    signed: bytes = parts["tbs_cert_list"].dump()
+    return signed
 
 
 def _require_crl_sign(ca: CaCertificate) -> None:

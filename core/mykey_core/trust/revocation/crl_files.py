@@ -61,7 +61,7 @@ class CrlFileSource:
         self._issuers = store
         self._max_bytes = max_bytes
         self._store: SnapshotStore = MemoryStore() if snapshots is None else DirectoryStore(snapshots)
-        self._answers = SnapshotSource(self._store, name="crl-file")
+        self.answers = SnapshotSource(self._store, name="crl-file")
         self._seen: dict[Path, tuple[int, int, int]] = {}
         self.problems: dict[str, str] = {}
         self.refresh()
@@ -75,11 +75,11 @@ class CrlFileSource:
 
     def check(self, certificate: ValidatedCertificate, now: datetime) -> RevocationAnswer:
         """See `RevocationSource.check`."""
-        return self._answers.check(certificate, now)
+        return self.answers.check(certificate, now)
 
     def check_within(self, certificate: ValidatedCertificate, now: datetime, grace: timedelta) -> RevocationAnswer:
         """See `SnapshotSource.check_within`."""
-        return self._answers.check_within(certificate, now, grace)
+        return self.answers.check_within(certificate, now, grace)
 
     def _paths(self) -> Iterator[Path]:
         if not isinstance(self._files, Path):

@@ -17,19 +17,20 @@ HOLD: Final = 6
 REMOVE_FROM_CRL: Final = 8
 MAX_CODE: Final = 10
 
+# By the name that RFC 5280 gives the reason, which is the value of x509.ReasonFlags.
 CODE_OF: Final = {
-    x509.ReasonFlags.unspecified: UNSPECIFIED,
-    x509.ReasonFlags.key_compromise: 1,
-    x509.ReasonFlags.ca_compromise: 2,
-    x509.ReasonFlags.affiliation_changed: 3,
-    x509.ReasonFlags.superseded: 4,
-    x509.ReasonFlags.cessation_of_operation: 5,
-    x509.ReasonFlags.certificate_hold: HOLD,
-    x509.ReasonFlags.remove_from_crl: REMOVE_FROM_CRL,
-    x509.ReasonFlags.privilege_withdrawn: 9,
-    x509.ReasonFlags.aa_compromise: MAX_CODE,
+    x509.ReasonFlags.unspecified.value: UNSPECIFIED,
+    x509.ReasonFlags.key_compromise.value: 1,
+    x509.ReasonFlags.ca_compromise.value: 2,
+    x509.ReasonFlags.affiliation_changed.value: 3,
+    x509.ReasonFlags.superseded.value: 4,
+    x509.ReasonFlags.cessation_of_operation.value: 5,
+    x509.ReasonFlags.certificate_hold.value: HOLD,
+    x509.ReasonFlags.remove_from_crl.value: REMOVE_FROM_CRL,
+    x509.ReasonFlags.privilege_withdrawn.value: 9,
+    x509.ReasonFlags.aa_compromise.value: MAX_CODE,
 }
-NAME_OF: Final = {code: flag.value for flag, code in CODE_OF.items()}
+NAME_OF: Final = {code: name for name, code in CODE_OF.items()}
 
 
 def state_of(code: int) -> RevocationState:

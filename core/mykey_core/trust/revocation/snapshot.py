@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -96,16 +98,20 @@ class Snapshot:
     `is_revoked(serial: int) -> bool` is the hot path; `find(serial)` also tells the reason code.
     """
 
-    __slots__ = ("count", "find", "index_bytes", "info", "is_revoked")
+    __slots__ = ("_index", "count", "find", "index_bytes", "info", "is_revoked")
 
     def __init__(self, info: SnapshotInfo, layout: Layout, buffer: memoryview) -> None:
         """`buffer` holds the index; `open_snapshot` and `snapshot_of` make it."""
-        index = SerialIndex(layout, buffer)
+        self._index = index = SerialIndex(layout, buffer)
         self.info = info
         self.count = layout.count
         self.index_bytes = layout.length
         self.is_revoked = index.is_revoked
         self.find = index.find
+
+    def warm_like(self, other: Snapshot) -> Iterator[None]:
+        """Make ready, step by step, what `other` has in use."""
+        return self._index.warm_like(other._index)
 
 
 def build_snapshot(crl: VerifiedCrl) -> bytes:
@@ -138,6 +144,6 @@ def snapshot_of(data: bytes | mmap.mmap) -> Snapshot:
 def open_snapshot(path: Path) -> Snapshot:
     """Map the snapshot file `path`; raises RevocationDataError as `snapshot_of`, or OSError."""
     with path.open("rb") as file:
-        if path.stat().st_size < _MAP_FROM:
+        if os.fstat(file.fileno()).st_size < _MAP_FROM:
             return snapshot_of(file.read())
         return snapshot_of(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

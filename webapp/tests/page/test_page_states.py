@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -118,6 +118,38 @@ def test_card_removed_ends_the_visit(visit: Callable[..., Any]) -> None:
     visitor.wait("idle")
 
 
+def test_late_answer_is_not_shown(visit: Callable[..., Any]) -> None:
+    """An answer that arrives after the person has finished must not appear for the next one."""
+    visitor = visit("en")
+    page = visitor.page
+    held: list[Route] = []
+    page.route("**/agent/v1/actions", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks it
+    visitor.link("long-name", "1234", "10000041")
+    page.fill("#field-barcode", "A1000005")
+    page.keyboard.press("Enter")
+    expect(page.locator("#field-barcode")).to_have_value("")
+    page.click("#finish")
+    visitor.wait("ended")
+    with page.expect_response("**/agent/v1/actions"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    assert visitor.screen == "ended"
+
+
+def test_one_lost_look_does_not_end_the_visit(visit: Callable[..., Any]) -> None:
+    """A single request to the agent that fails is tried again; two in a row are told."""
+    visitor = visit("en")
+    page = visitor.page
+    visitor.insert("adult")
+    page.route("**/agent/v1/status", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        pass
+    page.wait_for_timeout(1500)
+    assert visitor.screen == "choose"
+    page.route("**/agent/v1/status", lambda route: route.abort(), times=2)
+    visitor.wait("setup")
+
+
 def test_idle_visit_ends_after_a_warning(visit: Callable[..., Any]) -> None:
     """After 20 s a warning that can be answered, after 30 s the end; the person is asked to take the card."""
     visitor = visit("en", come=False)
@@ -191,7 +223,7 @@ def test_hub_unreachable_and_back(visit: Callable[..., Any], own_demo: Any) -> N
     visitor.type_pin("1234")
     assert visitor.code() == "hub_unreachable"
     own_demo.hub = own_demo.start_hub()
-    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.page.get_by_role("button", name="Start again").click()
     visitor.choose("open")
     visitor.type_pin("1234")
     assert visitor.code() == "not_registered"

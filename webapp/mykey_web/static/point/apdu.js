@@ -3,6 +3,7 @@
 
 /** @typedef {{key: string, values: Record<string, string|number>}} Explanation */
 
+/** @type {Record<string, string>} */
 const APPLICATIONS = {
   D392F000260100000001: "jpki",
   D3921000310001010408: "text",
@@ -10,7 +11,7 @@ const APPLICATIONS = {
   D3921000310001010401: "resident",
   D3921000310001010100: "common",
 };
-/** Files of the JPKI application that a tap touches. */
+/** Files of the JPKI application that a tap touches. @type {Record<string, string>} */
 const FILES = {
   "0001": "sign_certificate",
   "0006": "token",
@@ -22,6 +23,7 @@ const FILES = {
   "001A": "sign_key",
   "001B": "sign_pin",
 };
+/** @type {Record<string, string>} */
 const STATUS = {
   "9000": "ok",
   "6982": "security",

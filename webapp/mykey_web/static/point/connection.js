@@ -15,6 +15,8 @@ const UNPAIRED = new Set(["agent_not_paired", "agent_pairing_code", "agent_rate_
 /** @type {Agent|null} */
 let agent = null;
 let watching = 0;
+/** Looks in a row that got no answer: one alone does not end a visit. */
+let missed = 0;
 
 /** The client of the paired agent. Screens that need it are shown only after pairing. */
 export function theAgent() {
@@ -25,6 +27,7 @@ export function theAgent() {
 /**
  * Pair if there is a code, ask what is there, then keep watching.
  * @param {import("./session.js").Invitation} invitation
+ * @returns {Promise<void>}
  */
 export async function connect(invitation) {
   window.clearTimeout(watching);
@@ -109,9 +112,11 @@ async function look() {
   try {
     const status = await theAgent().status();
     const tray = now().tray && (await theAgent().tray());
+    missed = 0;
     await compare(status, tray);
   } catch (error) {
-    return failed(error, begin);
+    missed += 1;
+    if (missed > 1 || !(error instanceof AgentUnreachable)) return failed(error, begin);
   }
   watch();
 }

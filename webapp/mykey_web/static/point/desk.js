@@ -62,5 +62,7 @@ function fill(form, screen) {
 function sendItem(choice, inputs) {
   const wrong = firstWrong(inputs);
   if (wrong) return wrong.focus();
-  return act(choice, valuesOf(inputs));
+  const values = valuesOf(inputs);
+  for (const input of inputs) input.value = ""; // a second Enter, or the next scan, must not send this one again
+  return act(choice, values);
 }

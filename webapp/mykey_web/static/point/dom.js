@@ -12,7 +12,7 @@
 export function el(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) setProperty(node, name, value);
-  node.append(...children.filter((child) => child || child === ""));
+  for (const child of children) if (child) node.append(child);
   return node;
 }
 

@@ -3,7 +3,9 @@
 import { el } from "./dom.js";
 import { t } from "./texts.js";
 
+/** @type {Record<string, string>} */
 const INPUT_TYPES = { text: "text", barcode: "text", date: "date", integer: "text" };
+/** @type {Record<string, string>} */
 const KEYBOARDS = { text: "text", barcode: "text", integer: "numeric" };
 
 /**

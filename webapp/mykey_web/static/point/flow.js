@@ -12,6 +12,9 @@ import { currentLanguage } from "./texts.js";
 /** After these the PIN may be typed again. */
 const PIN_AGAIN = new Set(["pin_wrong", "last_attempt", "pin_format"]);
 
+/** Grows whenever a visit begins or ends: an answer that was asked for in an earlier turn must not be shown. */
+let turn = 0;
+
 /** @param {import("./store.js").Screen} screen */
 export function show(screen) {
   update({ screen });
@@ -24,7 +27,9 @@ export function show(screen) {
  */
 export function setUp(kind, problem) {
   const same = now().screen.name === "setup" && now().screen.kind === kind && !problem;
-  if (!same) update({ screen: { name: "setup", kind, problem }, visit: null });
+  if (same) return;
+  turn += 1;
+  update({ screen: { name: "setup", kind, problem }, visit: null });
 }
 
 /** The screen that fits when nobody is in the middle of something. */
@@ -32,12 +37,14 @@ export async function rest() {
   const reader = now().status?.reader;
   if (reader?.problem) return setUp("problem", reader.problem);
   if (reader?.card_present) return cardCame();
+  turn += 1;
   update({ screen: { name: "idle" }, visit: null });
 }
 
 /** A card has been put in. */
 export async function cardCame() {
   if (now().screen.name === "working") return;
+  turn += 1;
   update({ screen: { name: "choose" }, visit: null, evidence: null });
 }
 
@@ -46,11 +53,13 @@ export async function cardLeft() {
   const { name } = now().screen;
   if (name === "working") return;
   if (name === "idle" || name === "choose") return rest();
+  turn += 1;
   update({ screen: { name: "ended", reason: now().screen.reason ?? "removed" }, visit: null });
 }
 
 /** @param {"finished"|"idle"} reason */
 export function finish(reason) {
+  turn += 1;
   update({ screen: { name: "ended", reason }, visit: null });
 }
 
@@ -175,16 +184,19 @@ function nextResult(before, choice, result) {
 }
 
 /**
- * Ask the agent; a failure becomes the problem screen and `null`.
+ * Ask the agent. A failure becomes the problem screen and `null`; an answer that comes after the visit is dropped.
  * @template T
  * @param {{service: string, action: string}} choice
  * @param {() => Promise<T>} question
  * @returns {Promise<T|null>}
  */
 async function asked(choice, question) {
+  const mine = turn;
   try {
-    return await question();
+    const answer = await question();
+    return mine === turn ? answer : null;
   } catch (error) {
+    if (mine !== turn) return null;
     if (error instanceof AgentProblem) show({ name: "problem", choice, problem: error.problem, lang: currentLanguage() });
     else setUp(await causeOfSilence());
     return null;

@@ -17,6 +17,7 @@ export const CHECKS = [
   "token_signature",
   "revocation",
 ];
+/** @type {Record<string, string>} */
 const SIGNS = { passed: "✓", failed: "✕", not_reached: "–" };
 
 /** Draw whenever there is new evidence. */

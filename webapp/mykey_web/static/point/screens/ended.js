@@ -9,7 +9,7 @@ import { t } from "../texts.js";
 const STAYS_MS = 6_000;
 
 /**
- * @param {{reason: "finished"|"idle"|"removed"}} screen
+ * @param {import("../store.js").Screen} screen with `reason`: finished, idle or removed
  * @returns {import("../stage.js").Drawing}
  */
 export function ended(screen) {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum, unique
 from functools import lru_cache
@@ -84,8 +84,7 @@ class BatchAnswer:
 class EveryCrl:
     """The CRLs of a line as one source: any usable one that says 'revoked' wins over every 'good' (rule V13).
 
-    Each CRL is asked alone and, for the sake of deltas, all together; each name of the certificate's distribution
-    point counts.
+    Each CRL is asked alone, so that none hides another, and for the sake of deltas all together.
     """
 
     def __init__(self, crls: tuple[bytes, ...], store: TrustStore) -> None:
@@ -102,13 +101,11 @@ class EveryCrl:
         return max(bad or answers, key=lambda answer: answer.this_update)
 
     def _answers(self, certificate: ValidatedCertificate, now: datetime) -> Iterator[RevocationAnswer]:
-        for point in certificate.distribution_points or (None,):
-            asked = replace(certificate, distribution_point=point)
-            for source in self._sources:
-                try:
-                    yield source.check(asked, now)
-                except RevocationUnavailable:
-                    continue
+        for source in self._sources:
+            try:
+                yield source.check(certificate, now)
+            except RevocationUnavailable:
+                continue
 
 
 class BatchVerifier:

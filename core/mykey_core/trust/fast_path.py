@@ -161,7 +161,7 @@ def issuer_problem(anchor: Anchor, kind: CertificateKind, now: datetime) -> Cert
 
 def may_issue(anchor: Anchor, kind: CertificateKind) -> bool:
     """Whether the CA issues certificates of this kind: its name says so, or says nothing."""
-    return anchor.ca.kind in {None, kind}
+    return anchor.ca.kind is None or anchor.ca.kind is kind
 
 
 def has_begun(anchor: Anchor, now: datetime) -> bool:

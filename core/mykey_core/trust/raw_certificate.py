@@ -6,6 +6,7 @@ bytes, or what exactly was signed. Nothing here decides anything; meaning is lef
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 BOOLEAN = 0x01
@@ -18,6 +19,9 @@ _VERSION = 0xA0
 _EXTENSIONS = 0xA3
 _LONG_FORM = 0x80
 _ONE_BYTE = 0x81
+# Extensions that differ from card to card, or hold a person's name: not worth keeping, and not to be kept.
+_OWN_TO_ITS_HOLDER = (bytes.fromhex("551d0e"), bytes.fromhex("551d11"))  # key identifier, alternative names
+_SHARED = 4096  # the others are those of a CA and a municipality
 _TWO_BYTES = 0x82  # three and more would be 64 KB: no certificate on a card
 _TRUE = b"\x01\x01\xff"  # the only BOOLEAN that DER lets stand before the value
 
@@ -126,15 +130,22 @@ def _extensions(der: bytes, offset: int, tbs_end: int) -> tuple[RawExtension, ..
     found = []
     while position < last:
         content, end = _header(der, position, SEQUENCE)
-        # Written out for speed: an object identifier has one byte of length, and TRUE is three bytes.
-        oid_end = content + 2 + der[content + 1]
-        if der[content] != OBJECT_IDENTIFIER or der[content + 1] >= _LONG_FORM:
-            raise BadDer("object identifier")
-        critical = der[oid_end] == BOOLEAN and der.startswith(_TRUE, oid_end)
-        value, position = _header(der, oid_end + 3 if critical else oid_end, OCTET_STRING)
-        if position != end:
-            raise BadDer("bytes after an extension")
-        found.append(RawExtension(der[content + 2 : oid_end], critical, der[value:end]))
+        own = der[content + 2 : content + 5] in _OWN_TO_ITS_HOLDER
+        found.append((_extension if own else _shared_extension)(der[content:end]))
+        position = end
     if position != last:
         raise BadDer("the ends do not meet")
     return tuple(found)
+
+
+def _extension(content: bytes) -> RawExtension:
+    """One extension from the content of its SEQUENCE: identifier, critical flag where TRUE, value."""
+    oid_start, oid_end = _header(content, 0, OBJECT_IDENTIFIER)
+    critical = content[oid_end] == BOOLEAN and content.startswith(_TRUE, oid_end)
+    value, end = _header(content, oid_end + len(_TRUE) if critical else oid_end, OCTET_STRING)
+    if end != len(content):
+        raise BadDer("bytes after an extension")
+    return RawExtension(content[oid_start:oid_end], critical, content[value:end])
+
+
+_shared_extension = lru_cache(maxsize=_SHARED)(_extension)

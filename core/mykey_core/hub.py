@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
 from sqlalchemy import Engine, insert, select
 
@@ -13,14 +12,12 @@ from mykey_core.clock import Clock, system_clock
 from mykey_core.identity.keys import load_keys
 from mykey_core.identity.people import People
 from mykey_core.plugins.config import read_plugins_file
-from mykey_core.plugins.errors import PluginError
-from mykey_core.plugins.loader import ENTRY_POINT_GROUP
-from mykey_core.plugins.manifest import read_manifest
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import HubSettings
-from mykey_core.storage import migrate
 from mykey_core.storage.database import Database, open_database
+from mykey_core.storage.postgres import check_role, role_of
 from mykey_core.storage.tables import municipality
+from mykey_core.storage.upgrade import upgrade_tables
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.service import TapService
 from mykey_core.terminals.registry import TerminalRegistry
@@ -53,14 +50,15 @@ class Hub:
 def upgrade_database(settings: HubSettings) -> list[str]:
     """Bring the core's and every installed plugin's tables up to date; returns the plugins that could not be.
 
-    The municipality's own row is made when it is missing.
+    The municipality's own row is made when it is missing. On PostgreSQL this is the work of the role that owns the
+    tables (`database_owner_url`), and the hub's role is given its rights.
     """
-    database = open_database(settings.database_url)
-    engine = database.engine
-    migrate.upgrade(engine)
-    failed = [point.name for point in entry_points(group=ENTRY_POINT_GROUP) if not _upgrade_plugin(engine, point)]
+    owner_url = settings.database_owner_url or settings.database_url
+    hub_role = role_of(settings.database_url) if owner_url != settings.database_url else None
+    failed = upgrade_tables(owner_url, hub_role=hub_role)
     now = system_clock()
     own = municipality.c.code == settings.municipality
+    database = open_database(owner_url, settings.municipality)
     with database.writing() as session:
         if session.execute(select(municipality.c.code).where(own)).first() is None:
             session.execute(insert(municipality).values(code=settings.municipality, created_at=now))
@@ -69,20 +67,11 @@ def upgrade_database(settings: HubSettings) -> list[str]:
     return failed
 
 
-def _upgrade_plugin(engine: Engine, point: object) -> bool:
-    name, value = str(getattr(point, "name", "")), str(getattr(point, "value", ""))
-    try:
-        manifest = read_manifest(value, name)
-        if "database" in manifest.requests.capabilities:
-            migrate.upgrade(engine, manifest.package, migrate.version_table_of(manifest.name))
-    except PluginError:
-        return False
-    return True
-
-
 def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
     """Open everything that `settings` name; `ConfigurationError` when something is missing or unsafe."""
     database = open_database(settings.database_url, settings.municipality)
+    with database.reading() as session:
+        check_role(session)
     plugins_file = read_plugins_file(settings.plugins_file)
     plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=database.engine)
     store = TrustStore.from_pem(settings.trust.authentication_ca, allow_emulated=settings.synthetic)

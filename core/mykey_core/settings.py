@@ -1,6 +1,7 @@
 """The hub's settings: one TOML file, validated at start, with unsafe combinations refused.
 
-Relative paths are relative to the file. `MYKEY_DATABASE_URL` overrides the database, because it may hold a password.
+Relative paths are relative to the file. `MYKEY_DATABASE_URL` and `MYKEY_DATABASE_OWNER_URL` override the database,
+because they may hold a password.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class HubSettings(BaseModel):
     """Everything that a hub process is told.
 
     `environment` is `demo` or `test` for synthetic cards; only these accept the anchors of the emulated JPKI, a
-    loopback origin without https, and `show_evidence` (checks and audit record in every reply).
+    loopback origin without https, and `show_evidence` (checks and audit record in every reply). `database_owner_url`
+    is the PostgreSQL role that owns the tables, for `mykey db` only; the hub runs as that of `database_url`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +42,7 @@ class HubSettings(BaseModel):
     municipality_title: dict[Literal["ja", "en", "ja-Hira"], str]
     origin: str
     database_url: str = "sqlite:///hub.sqlite3"
+    database_owner_url: str | None = None
     keys_file: Path = Path("keys.json")
     plugins_file: Path = Path("plugins.toml")
     resident_distribution_points: tuple[str, ...] = ()
@@ -98,6 +101,7 @@ def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
         update={
             "trust": trust,
             "database_url": url,
+            "database_owner_url": os.environ.get("MYKEY_DATABASE_OWNER_URL") or settings.database_owner_url,
             "keys_file": folder / settings.keys_file,
             "plugins_file": folder / settings.plugins_file,
         }

@@ -13,6 +13,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
+from mykey_core.storage.postgres import lock_upgrade
+
 CORE_PACKAGE = "mykey_core.storage"
 CORE_VERSION_TABLE = "alembic_version"
 
@@ -34,6 +36,7 @@ def _config(folder: str, version_table: str, connection: Connection | None = Non
 def upgrade(engine: Engine, package: str = CORE_PACKAGE, version_table: str = CORE_VERSION_TABLE) -> None:
     """Run the migrations in the folder `migrations` of `package` that the database has not seen."""
     with as_file(files(package) / "migrations") as folder, engine.begin() as connection:
+        lock_upgrade(connection)
         command.upgrade(_config(str(folder), version_table, connection), "head")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from mykey_testkit.hub import library_hub
+from mykey_testkit.hub import hub_database, library_hub
 from mykey_testkit.jpki.fixtures import _jpki_process, jpki_service
 from mykey_testkit.pcsc_fixtures import _pcsc_directory, insert_card, private_pcscd
+from mykey_testkit.postgres import postgres_server
 
 __all__ = [
     "_jpki_process",
     "_pcsc_directory",
+    "hub_database",
     "insert_card",
     "jpki_service",
     "library_hub",
+    "postgres_server",
     "private_pcscd",
 ]

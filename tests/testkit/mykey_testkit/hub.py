@@ -33,6 +33,7 @@ from mykey_core.clock import tokyo_date
 from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
 from mykey_testkit.clock import ManualClock
+from mykey_testkit.postgres import DatabaseUrls, fresh_database
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
 
@@ -152,6 +153,7 @@ class HubHarness:
     services: Sequence[str]
     clock: ManualClock = field(default_factory=ManualClock)
     environment: str = "test"
+    database: DatabaseUrls | None = None  # SQLite in the folder where there is none
 
     def __post_init__(self) -> None:
         self.jpki = EmulatedJpki(tokyo_date(self.clock.now))
@@ -165,6 +167,9 @@ class HubHarness:
             distribution_points=[self.jpki.distribution_point(MUNICIPALITY).rfc4514_string()],
             plugins=self.plugins,
         )
+        if self.database is not None:
+            urls = f'database_url = "{self.database.hub}"\ndatabase_owner_url = "{self.database.owner}"\n'
+            self.config.write_text(urls + self.config.read_text(encoding="utf-8"), encoding="utf-8")
         self.publish_crls()
         self.settings = load_settings(self.folder / "hub" / "hub.toml")
         upgrade_database(self.settings)
@@ -232,14 +237,22 @@ residents_only = true
 """
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def hub_database(request: pytest.FixtureRequest) -> DatabaseUrls | None:
+    """Where a hub keeps its data: each test that asks runs on SQLite (None) and on a fresh PostgreSQL database."""
+    if request.param == "sqlite":
+        return None
+    return fresh_database(request.getfixturevalue("postgres_server"))
+
+
 @pytest.fixture
-def library_hub(tmp_path: Path) -> Any:
-    """A hub with the library plugin, its sample patrons and items, and one service point 'desk'."""
+def library_hub(tmp_path: Path, hub_database: DatabaseUrls | None) -> Any:
+    """A hub with the library plugin, its sample patrons and items, and one service point 'desk'; on both databases."""
     from click.testing import CliRunner
 
     from mykey_library.cli import library
 
-    harness = HubHarness(tmp_path, LIBRARY, ["library-desk"])
+    harness = HubHarness(tmp_path, LIBRARY, ["library-desk"], database=hub_database)
     demo = Path(str(files("mykey_library") / "demo"))
     arguments = ["import", "--config", str(harness.config)]
     arguments += ["--patrons", str(demo / "patrons.csv"), "--items", str(demo / "items.csv")]

@@ -1,0 +1,61 @@
+"""Migrations make exactly the tables that the code speaks of, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from mykey_core.storage import migrate
+from mykey_core.storage.all_tables import metadata
+from mykey_core.storage.engine import open_engine
+from mykey_testkit.postgres import OWNER, PostgresServer
+from sqlalchemy import Engine
+
+_numbers = iter(range(1000))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine on an empty database."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/test.sqlite3"
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        name = f"migrations_{next(_numbers)}"
+        server.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+        url = server.url(name, OWNER)
+    opened = open_engine(url)
+    yield opened
+    opened.dispose()
+
+
+def test_migrations_equal_the_metadata(engine: Engine) -> None:
+    """After an upgrade nothing differs between the database and the tables in the code."""
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        options = {"compare_type": True, "include_name": _is_ours}
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+    assert differences == []
+
+
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    return kind != "table" or name != migrate.CORE_VERSION_TABLE
+
+
+def test_an_upgrade_can_be_repeated_and_is_reported(engine: Engine) -> None:
+    """Before: no revision. After, and after a second upgrade: the newest."""
+    before, newest = migrate.status(engine)
+    assert before is None
+    for _ in range(2):
+        migrate.upgrade(engine)
+        assert migrate.status(engine) == (newest, newest)
+
+
+def test_every_table_of_the_core_begins_with_the_municipality() -> None:
+    """The first column of each primary key is the six-digit code."""
+    first = {table.name: next(iter(table.primary_key.columns)).name for table in metadata.sorted_tables}
+    assert set(first.values()) == {"municipality", "code"}
+    assert [name for name, column in first.items() if column == "code"] == ["municipality"]

@@ -1,0 +1,171 @@
+"""A private PostgreSQL server from the system's own programs, and a fresh database of it for each test.
+
+The server listens on a socket in its own folder only, belongs to one test process, and is ended by it. Databases are
+copies of a template that has been upgraded once. `MYKEY_PG_BIN` names the folder of the programs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+HUB_ROLE = "mykey_hub"
+OWNER = "mykey_owner"
+_TEMPLATE = "mykey_template"
+_FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+_START_SECONDS = 20
+
+
+def programs() -> Path | None:
+    """The folder with initdb and postgres, the newest version first; None when there is none."""
+    named = os.environ.get("MYKEY_PG_BIN")
+    if named:
+        return Path(named)
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+@dataclass
+class PostgresServer:
+    """One server in `folder`; `start`, `kill` (SIGKILL) and `stop` may follow each other. `options` are postgres's own."""
+
+    folder: Path
+    options: Sequence[str] = _FAST
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    def command(self, program: str, *arguments: str) -> list[str]:
+        """The command line of one of PostgreSQL's programs; as root it runs as the user `postgres`."""
+        folder = programs()
+        if folder is None:
+            raise FileNotFoundError("PostgreSQL's programs are not installed")
+        prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+        return [*prefix, str(folder / program), *arguments]
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs to its end."""
+        done = subprocess.run(self.command(program, *arguments), capture_output=True, check=False, cwd=self.folder)
+        assert done.returncode == 0, f"{program}: {done.stderr.decode(errors='replace')[-800:]}"
+
+    def make(self) -> PostgresServer:
+        """Make the data directory and the two roles."""
+        if os.getuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+        arguments = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        self.run("initdb", "-D", str(self.data), *arguments)
+        self.start()
+        self.execute(f"CREATE ROLE {OWNER} LOGIN CREATEDB BYPASSRLS", f"CREATE ROLE {HUB_ROLE} LOGIN")
+        return self
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        arguments = ["-D", str(self.data), "-k", str(self.folder), "-c", "listen_addresses="]
+        log = (self.folder / "log").open("ab")
+        with log:
+            command = self.command("postgres", *arguments, *self.options)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            try:
+                psycopg.connect(self.dsn("postgres")).close()
+            except psycopg.OperationalError:
+                assert self.process.poll() is None, (self.folder / "log").read_text()[-800:]
+                time.sleep(0.02)
+            else:
+                return
+        raise TimeoutError("PostgreSQL did not start")
+
+    def stop(self) -> None:
+        """End the server the fast way: connections are cut, nothing is lost."""
+        self._signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the server and its children as a power cut would (SIGQUIT: no shutdown checkpoint)."""
+        self._signal(signal.SIGQUIT)
+
+    def _signal(self, number: int) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(timeout=20)
+
+    def dsn(self, database: str, user: str = "postgres") -> str:
+        """What psycopg and PostgreSQL's programs take."""
+        return f"host={self.folder} dbname={database} user={user} connect_timeout=5"
+
+    def url(self, database: str, user: str = HUB_ROLE) -> str:
+        """What `database_url` takes."""
+        return f"postgresql+psycopg://{user}@/{database}?host={self.folder}"
+
+    def execute(self, *statements: str, database: str = "postgres", user: str = "postgres") -> None:
+        """Execute statements, each in its own transaction."""
+        with psycopg.connect(self.dsn(database, user), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)  # type: ignore[call-overload] - psycopg wants literals
+
+
+@contextmanager
+def server(options: Sequence[str] = _FAST) -> Iterator[PostgresServer]:
+    """A running server in a folder of its own, ended and deleted afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="mykey-pg-"))
+    made = PostgresServer(folder, options)
+    try:
+        yield made.make()
+    finally:
+        made.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_postgres() -> None:
+    """Skip the test where PostgreSQL is not installed; in CI this is a failure."""
+    if programs() is None:
+        reason = "PostgreSQL's programs are not installed (Debian: postgresql-15)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for all tests of this process, without fsync."""
+    require_postgres()
+    with server() as made:
+        made.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {OWNER}")
+        yield made
+
+
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """The URL of the hub's role, and that of the owner of the tables (the same on SQLite)."""
+
+    hub: str
+    owner: str
+
+
+_numbers = iter(range(1_000_000))
+
+
+def fresh_database(server: PostgresServer) -> DatabaseUrls:
+    """A new database: a copy of the template, whose tables are made by whoever comes first."""
+    from mykey_core.storage.upgrade import upgrade_tables  # noqa: PLC0415 - only here, and slow
+
+    if not getattr(server, "template_is_made", False):
+        upgrade_tables(server.url(_TEMPLATE, OWNER), hub_role=HUB_ROLE)
+        server.template_is_made = True  # type: ignore[attr-defined]
+    name = f"test_{next(_numbers)}"
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} OWNER {OWNER}")
+    return DatabaseUrls(server.url(name), server.url(name, OWNER))

@@ -20,7 +20,8 @@ _EXTENSIONS = 0xA3
 _LONG_FORM = 0x80
 _ONE_BYTE = 0x81
 # Extensions that differ from card to card, or hold a person's name: not worth keeping, and not to be kept.
-_OWN_TO_ITS_HOLDER = (bytes.fromhex("551d0e"), bytes.fromhex("551d11"))  # key identifier, alternative names
+# Told by the last byte of 2.5.29.14 (subject key identifier) and 2.5.29.17 (alternative names).
+_OWN_TO_ITS_HOLDER = bytes((14, 17))
 _SHARED = 4096  # the others are those of a CA and a municipality
 _TWO_BYTES = 0x82  # three and more would be 64 KB: no certificate on a card
 _TRUE = b"\x01\x01\xff"  # the only BOOLEAN that DER lets stand before the value
@@ -88,13 +89,13 @@ def _split(der: bytes) -> RawCertificate:
     offset, tbs_end = _header(der, start, SEQUENCE)
     version, offset = _version(der, offset)
     serial_start, after_serial = _header(der, offset, INTEGER)
-    after_inner = _header(der, after_serial, SEQUENCE)[1]
-    after_issuer = _header(der, after_inner, SEQUENCE)[1]
-    after_validity = _header(der, after_issuer, SEQUENCE)[1]
-    after_subject = _header(der, after_validity, SEQUENCE)[1]
-    after_key = _header(der, after_subject, SEQUENCE)[1]
+    _, after_inner = _header(der, after_serial, SEQUENCE)
+    _, after_issuer = _header(der, after_inner, SEQUENCE)
+    _, after_validity = _header(der, after_issuer, SEQUENCE)
+    _, after_subject = _header(der, after_validity, SEQUENCE)
+    _, after_key = _header(der, after_subject, SEQUENCE)
     extensions = _extensions(der, after_key, tbs_end)
-    after_outer = _header(der, tbs_end, SEQUENCE)[1]
+    _, after_outer = _header(der, tbs_end, SEQUENCE)
     if _header(der, after_outer, BIT_STRING)[1] != end or end != len(der):
         raise BadDer("the ends do not meet")
     return RawCertificate(
@@ -129,10 +130,9 @@ def _extensions(der: bytes, offset: int, tbs_end: int) -> tuple[RawExtension, ..
         raise BadDer("bytes after the extensions")
     found = []
     while position < last:
-        content, end = _header(der, position, SEQUENCE)
-        own = der[content + 2 : content + 5] in _OWN_TO_ITS_HOLDER
-        found.append((_extension if own else _shared_extension)(der[content:end]))
-        position = end
+        content, position = _header(der, position, SEQUENCE)
+        read = _extension if der[content + 4] in _OWN_TO_ITS_HOLDER else _shared_extension
+        found.append(read(der[content:position]))
     if position != last:
         raise BadDer("the ends do not meet")
     return tuple(found)

@@ -203,6 +203,8 @@ def test_status_and_update_over_http(folder: Path, jpki_service: JpkiService) ->
     report = json.loads(output)
     assert (code, report["problems"], report["snapshots"][0]["state"]) == (0, [], "fresh")
     assert report["snapshots"][0]["entries"] > 0
+    assert report["sources"] == [{"name": "crl-http", "type": "crl-http"}]
+    assert report["fetched"][0]["succeeded_at"] == MOMENT.isoformat()
     ends = datetime.fromisoformat(report["snapshots"][0]["next_update"])
     code, output = run(folder, "status", now=ends + HOUR)
     assert code == 1

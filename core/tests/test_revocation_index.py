@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from mykey_core.trust.revocation import index, lookup
 from mykey_core.trust.revocation.crl import entries, verify_crl
-from mykey_core.trust.revocation.index import MODULUS, Layout, build_index
+from mykey_core.trust.revocation.index import KEY_MASK, Layout, build_index
 from mykey_core.trust.revocation.lookup import SerialIndex
 from mykey_core.trust.revocation.reasons import CODE_OF, HOLD
 from mykey_testkit.revocation import issuers, make_crl
 
 CODES = st.sampled_from(sorted(CODE_OF.values()))
 SHORT = st.integers(0, 2**32 - 1)
-LONG = st.one_of(SHORT, st.integers(0, 2**160 - 1), st.integers(0, 200).map(lambda step: 7 + step * MODULUS))
+LONG = st.one_of(SHORT, st.integers(0, 2**160 - 1), st.integers(0, 200).map(lambda step: 7 + step * (KEY_MASK + 1)))
 
 
 def index_of(pairs: list[tuple[int, int]]) -> SerialIndex:
@@ -65,10 +65,10 @@ def test_a_serial_outside_of_everything_is_not_revoked(serial: int, listed: list
 
 def test_long_serials_that_share_a_key_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exact above 32 bits: without the comparison of whole serials a stranger would be refused."""
-    listed = [(9 + step * MODULUS, code) for step, code in ((0, 1), (1, 4), (2, HOLD), (50, 5))]
+    listed = [(9 + step * (KEY_MASK + 1), code) for step, code in ((0, 1), (1, 4), (2, HOLD), (50, 5))]
     found = index_of(listed)
     assert [found.find(serial) for serial, _ in listed] == [1, 4, HOLD, 5]
-    stranger = 9 + 3 * MODULUS
+    stranger = 9 + 3 * (KEY_MASK + 1)
     assert not found.is_revoked(stranger)
     monkeypatch.setattr(lookup.SerialIndex, "_find_collision", lambda *_arguments: 0)
     assert found.is_revoked(stranger)

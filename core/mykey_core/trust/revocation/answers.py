@@ -30,11 +30,12 @@ _LOOK_AGAIN_AFTER: Final = 1.0  # seconds between two looks at a pointer file
 
 @dataclass(slots=True)
 class _Seen:
-    """The state of one scope as this process last saw it. `looked_at` is of the monotonic clock, in seconds."""
+    """One scope as this process last saw it. `looked_at` is of the monotonic clock, in seconds."""
 
-    version: object
-    current: Current | None
-    looked_at: float
+    scope: CrlScope
+    version: object = None
+    current: Current | None = None
+    looked_at: float = float("-inf")
 
 
 class SnapshotSource:
@@ -56,12 +57,12 @@ class SnapshotSource:
         self.look_again_after = look_again_after
         self._monotonic = monotonic
         self._seen: dict[CrlScope, _Seen] = {}
-        self._keys: dict[bytes, bytes] = {}
+        self._of_certificates: dict[tuple[bytes, tuple[bytes | None, ...]], tuple[_Seen, ...]] = {}
 
     def refresh(self) -> None:
         """Follow the pointers of all scopes that were asked about; what `follow` does in the background."""
-        for scope, seen in list(self._seen.items()):
-            self._look_again(scope, seen, self._monotonic())
+        for seen in list(self._seen.values()):
+            self._look_again(seen, self._monotonic())
 
     def check(self, certificate: ValidatedCertificate, now: datetime) -> RevocationAnswer:
         """Answer from a CRL that is current at `now`; raises RevocationUnavailable otherwise."""
@@ -96,44 +97,39 @@ class SnapshotSource:
         return best
 
     def _in_use_for(self, certificate: ValidatedCertificate) -> list[Current]:
-        """What is stored for the certificate's distribution points, and for the CA as a whole.
-
-        A certificate whose points are all of a kind that we do not use gets nothing (RFC 5280 6.3.3).
-        """
-        key = self._issuer_key(certificate.issuer)
+        """What is stored for the certificate's distribution points, and for the CA as a whole."""
         points = certificate.distribution_points or (certificate.distribution_point,)
+        key = (certificate.issuer.fingerprint, points)
+        scopes = self._of_certificates.get(key)
+        if scopes is None:
+            scopes = self._of_certificates[key] = self._scopes(certificate.issuer, points)
+        now = self._monotonic()
+        for seen in scopes:
+            if now - seen.looked_at >= self.look_again_after:
+                self._look_again(seen, now)
+        return [seen.current for seen in scopes if seen.current is not None]
+
+    def _scopes(self, issuer: CaCertificate, points: tuple[bytes | None, ...]) -> tuple[_Seen, ...]:
+        """A certificate whose points are all of a kind that we do not use gets nothing (RFC 5280 6.3.3)."""
         usable: list[bytes | None] = [point for point in points if point]
         if usable or not any(point is not None for point in points):
             usable.append(None)
-        return [current for point in usable if (current := self._look(CrlScope(key, point))) is not None]
+        key = issuer_key_of(issuer.certificate)
+        found = (CrlScope(key, point) for point in usable)
+        return tuple(self._seen.setdefault(scope, _Seen(scope)) for scope in found)
 
-    def _issuer_key(self, issuer: CaCertificate) -> bytes:
-        key = self._keys.get(issuer.fingerprint)
-        if key is None:
-            key = self._keys[issuer.fingerprint] = issuer_key_of(issuer.certificate)
-        return key
-
-    def _look(self, scope: CrlScope) -> Current | None:
-        seen = self._seen.get(scope)
-        now = self._monotonic()
-        if seen is not None and now - seen.looked_at < self.look_again_after:
-            return seen.current
-        return self._look_again(scope, seen, now)
-
-    def _look_again(self, scope: CrlScope, seen: _Seen | None, now: float) -> Current | None:
+    def _look_again(self, seen: _Seen, now: float) -> None:
         """Follow the pointer when it moved; what cannot be opened leaves the snapshot in use."""
-        version = self._store.version(scope)
-        if seen is not None and seen.version == version:
-            seen.looked_at = now
-            return seen.current
+        seen.looked_at = now
+        version = self._store.version(seen.scope)
+        if version == seen.version:
+            return
         try:
-            current = self._store.current(scope)
-        except RevocationDataError:
-            current = None if seen is None else seen.current
-        if seen is not None:
-            _warm(current, seen.current)
-        self._seen[scope] = _Seen(version, current, now)
-        return current
+            current = self._store.current(seen.scope)
+        except (RevocationDataError, OSError):
+            return  # and the version stays, so that the next look tries again
+        _warm(current, seen.current)
+        seen.version, seen.current = version, current
 
 
 def _warm(current: Current | None, before: Current | None) -> None:

@@ -59,8 +59,9 @@ class UncheckedSource:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Everything that the settings describe, ready for use."""
+    """Everything that the settings describe, ready for use. `sources` has (name, type) in the order of asking."""
 
+    sources: tuple[tuple[str, str], ...]
     chain: FallbackChain
     store: DirectoryStore
     budgets: OutageBudgets
@@ -92,7 +93,13 @@ def build_revocation(settings: RevocationSettings) -> Revocation:
         unknown_falls_back=settings.unknown_falls_back,
     )
     return Revocation(
-        chain, builder.store, OutageBudgets(settings.budget), builder.updaters, builder.files, tuple(builder.snapshots)
+        sources=tuple((one.name, one.type) for one in settings.sources),
+        chain=chain,
+        store=builder.store,
+        budgets=OutageBudgets(settings.budget),
+        updaters=builder.updaters,
+        files=builder.files,
+        snapshots=tuple(builder.snapshots),
     )
 
 

@@ -68,13 +68,15 @@ def _report(report: RevocationStatus, *, as_json: bool) -> None:
 
 
 def _text(report: RevocationStatus) -> str:
-    lines = [line for snapshot in report.snapshots for line in _snapshot_lines(snapshot)]
+    lines = [f"source   {place}. {name} ({kind})" for place, (name, kind) in enumerate(report.sources, 1)]
+    lines += [f"fetched  {state.url}: {state.succeeded_at or 'never'}" for state in report.fetched]
+    lines += [line for snapshot in report.snapshots for line in _snapshot_lines(snapshot)]
     lines += [f"problem  {source}: {place}: {code}" for source, place, code in report.problems]
     lines += [
         f"budget   {one.municipality} {one.risk}: {one.state}, {_hours(one.left)} of {_hours(one.budget)} left"
         for one in report.budgets
     ]
-    return "\n".join(lines) or "no CRL is stored yet, and no outage budget is declared"
+    return "\n".join(lines)
 
 
 def _snapshot_lines(snapshot: SnapshotStatus) -> list[str]:

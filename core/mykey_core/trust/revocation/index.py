@@ -18,7 +18,7 @@ from pyroaring import FrozenBitMap
 from mykey_core.trust.revocation.reasons import HOLD
 
 KEY_BITS: Final = 32
-MODULUS: Final = 4_294_967_291  # the largest prime below 2^32
+KEY_MASK: Final = (1 << KEY_BITS) - 1
 RECORD_BYTES: Final = 20  # RFC 5280 4.1.2.2
 COLLISION_BYTES: Final = RECORD_BYTES + 1  # the serial and its reason code
 _CODE_BITS: Final = 4  # a reason code is at most 10
@@ -32,7 +32,7 @@ class Layout:
     """Where the sections of an index begin, in bytes; written into the snapshot's header.
 
     Slice i holds the keys whose upper bits, `key >> shift`, are i. `wide` tells that a key is the serial's
-    remainder by `MODULUS` and that whole serials follow at `records_at`. `codes` are the distinct reason
+    lower 32 bits and that whole serials follow at `records_at`. `codes` are the distinct reason
     codes; each entry has its code's position in that tuple, in `code_bits` bits, at `codes_at`.
     """
 
@@ -70,7 +70,7 @@ def build_index(entries: Iterable[tuple[int, int]]) -> tuple[Layout, bytes]:
         rows = _gravest(rows)
     if not rows or not rows[-1] >> (KEY_BITS + _CODE_BITS):
         return _assemble(rows, b"", b"", key_shift=_CODE_BITS)
-    rows = [(row >> _CODE_BITS) % MODULUS << _WIDE_SHIFT | row for row in rows]
+    rows = [(row >> _CODE_BITS & KEY_MASK) << _WIDE_SHIFT | row for row in rows]
     rows.sort()
     rows, sharing = _part_sharing(rows)
     records = b"".join((row >> _CODE_BITS & _SERIAL_MASK).to_bytes(RECORD_BYTES) for row in rows)

@@ -8,7 +8,7 @@ from typing import Final
 
 from pyroaring import FrozenBitMap
 
-from mykey_core.trust.revocation.index import COLLISION_BYTES, MODULUS, RECORD_BYTES, Layout
+from mykey_core.trust.revocation.index import COLLISION_BYTES, KEY_MASK, RECORD_BYTES, Layout
 
 _EMPTY: Final = FrozenBitMap()
 
@@ -45,7 +45,7 @@ class SerialIndex:
         if serial < 0 or serial >> (RECORD_BYTES * 8):
             return None
         record = serial.to_bytes(RECORD_BYTES)
-        key = serial % MODULUS
+        key = serial & KEY_MASK
         if not self._has_key(key):
             return None
         position = self._position(key)
@@ -70,7 +70,7 @@ class SerialIndex:
         return answer
 
     def _is_revoked_long(self, serial: int) -> bool:
-        key = serial % MODULUS
+        key = serial & KEY_MASK
         number = key >> self._shift
         try:
             part = self._parts[number] or self._decode(number)

@@ -8,6 +8,7 @@ from typing import Any
 
 from mykey_core.trust.revocation.budget import BudgetState, OutageBudgets, RiskClass, state_at
 from mykey_core.trust.revocation.build import Revocation
+from mykey_core.trust.revocation.crl_http import FetchState
 from mykey_core.trust.revocation.store import Current
 
 
@@ -41,9 +42,14 @@ class BudgetStatus:
 
 @dataclass(frozen=True, slots=True)
 class RevocationStatus:
-    """The whole report. `problems` has (source, place, code) for what was refused or could not be had."""
+    """The whole report. `sources` has (name, type) in the order of asking, `fetched` the last success of each address.
+
+    `problems` has (source, place, code) for what was refused or could not be had.
+    """
 
     now: datetime
+    sources: tuple[tuple[str, str], ...]
+    fetched: tuple[FetchState, ...]
     snapshots: tuple[SnapshotStatus, ...]
     problems: tuple[tuple[str, str, str], ...]
     budgets: tuple[BudgetStatus, ...]
@@ -54,6 +60,8 @@ def read_status(revocation: Revocation, now: datetime) -> RevocationStatus:
     snapshots = tuple(_snapshot(current, now) for current in revocation.store.all_current())
     return RevocationStatus(
         now=now,
+        sources=revocation.sources,
+        fetched=tuple(state for updater in revocation.updaters.values() for state in updater.states()),
         snapshots=snapshots,
         problems=tuple(_problems(revocation)),
         budgets=tuple(_budgets(revocation.budgets, snapshots, now)),
@@ -102,6 +110,11 @@ def to_json(status: RevocationStatus) -> dict[str, Any]:
     """The report as JSON values: instants in ISO 8601, times in whole seconds, CRL numbers as text."""
     return {
         "now": status.now.isoformat(),
+        "sources": [{"name": name, "type": kind} for name, kind in status.sources],
+        "fetched": [
+            {"url": state.url, "succeeded_at": state.succeeded_at, "tried_at": state.tried_at}
+            for state in status.fetched
+        ],
         "snapshots": [
             {
                 "distribution_points": list(snapshot.distribution_points),

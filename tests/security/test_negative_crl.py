@@ -242,6 +242,17 @@ def test_crl_with_an_entry_that_we_do_not_understand_is_refused_whole(
     assert build_snapshot(verified)
 
 
+@pytest.mark.parametrize("serial", [-1, -(2**31), 2**160, 2**200])
+def test_crl_with_a_serial_that_cannot_be_is_refused_whole(serial: int) -> None:
+    """Nothing is truncated or wrapped: a serial that is negative or longer than 20 octets spoils the CRL."""
+
+    def put(tbs: Any) -> None:
+        tbs["revoked_certificates"][0]["user_certificate"] = serial
+
+    with pytest.raises(RevocationDataError, match="crl_serial"):
+        build_snapshot(verify_crl(reshape_crl(make_crl((SERIAL, None)), put), issuers()))
+
+
 def says(
     *crls: bytes, certificate: ValidatedCertificate | None = None, now: datetime = MOMENT
 ) -> RevocationState | str:

@@ -38,6 +38,15 @@ def test_link_lend_return(visit: Callable[..., Any]) -> None:
     expect(page.locator("#stage")).not_to_contain_text("10000017")
 
 
+def test_the_end_of_a_visit_reaches_the_hub(visit: Callable[..., Any]) -> None:
+    """When the visitor has finished, the page has the visit ended, so that the next person finds nothing open."""
+    visitor = visit("en")
+    visitor.link("former-name", "1234", "10000017")
+    with visitor.page.expect_response(re.compile(r"/agent/v1/visits/")) as answer:
+        visitor.page.click("#finish")
+    assert (answer.value.request.method, answer.value.json()) == ("DELETE", {"ended": True})
+
+
 def test_refused_item_keeps_the_visit(visit: Callable[..., Any]) -> None:
     """A barcode that nobody knows is refused with a reason, and the next item can be lent at once."""
     visitor = visit("en")

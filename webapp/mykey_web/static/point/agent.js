@@ -80,6 +80,11 @@ export class Agent {
     return this.send("POST", "/actions", request, WITH_CARD_MS);
   }
 
+  /** The holder of the card has finished. @param {string} id of the visit */
+  endVisit(id) {
+    return this.send("DELETE", `/visits/${encodeURIComponent(id)}`);
+  }
+
   /**
    * @param {string} method
    * @param {string} path

@@ -5,7 +5,7 @@ import { Agent, AgentProblem, AgentUnreachable } from "./agent.js";
 import { cardCame, cardLeft, rest, setUp } from "./flow.js";
 import { causeOfSilence, obstacleAhead } from "./permission.js";
 import { keepPairingToken, pairingToken, rememberAgent } from "./session.js";
-import { now, update } from "./store.js";
+import { now, subscribe, update } from "./store.js";
 import { currentLanguage } from "./texts.js";
 
 const LOOK_EVERY_MS = 1_000;
@@ -17,6 +17,18 @@ let agent = null;
 let watching = 0;
 /** Looks in a row that got no answer: one alone does not end a visit. */
 let missed = 0;
+
+/** @type {string|undefined} */
+let openVisit;
+
+// Whatever ends a visit on the page (card taken out, finished, idle) ends it at the hub, too. Should this call be
+// lost, the hub ends the visit after ten minutes.
+subscribe((changed) => {
+  if (!changed.has("visit")) return;
+  const id = now().visit?.id;
+  if (openVisit && openVisit !== id) agent?.endVisit(openVisit).catch(() => undefined);
+  openVisit = id;
+});
 
 /** The client of the paired agent. Screens that need it are shown only after pairing. */
 export function theAgent() {

@@ -401,6 +401,18 @@ def test_a_crl_without_distribution_point_covers_everything_of_its_ca() -> None:
     assert says(make_crl((SERIAL, None)), make_crl(whole=True)) is RevocationState.REVOKED
 
 
+def test_of_two_crls_in_scope_the_graver_verdict_counts() -> None:
+    """V13: revoked wins over held and good, whichever CRL says it; a stale one beside a fresh one does no harm."""
+    held, revoked = (SERIAL, HOLD), (SERIAL, SUPERSEDED)
+    assert says(make_crl(held), make_crl(revoked, whole=True)) is RevocationState.REVOKED
+    assert says(make_crl(revoked), make_crl(held, whole=True)) is RevocationState.REVOKED
+    assert says(make_crl(held), make_crl(whole=True)) is RevocationState.HELD
+    assert says(make_crl(), make_crl(held, whole=True)) is RevocationState.HELD
+    over = {"this_update": MOMENT - 3 * HOUR, "next_update": MOMENT - HOUR}
+    assert says(make_crl(**over), make_crl(whole=True)) is RevocationState.GOOD
+    assert says(make_crl(**over), make_crl(whole=True, **over)) == "crl_stale"
+
+
 def test_a_certificate_without_distribution_point_is_not_covered_by_a_partition() -> None:
     """Only a CRL for everything can speak for it; and nothing speaks for one whose points we cannot use."""
     plain = replace(card(), distribution_point=None, distribution_points=())

@@ -18,6 +18,7 @@ import pytest
 
 from mykey_core.trust.errors import RevocationUnavailable
 from mykey_core.trust.revocation import chain as chain_module
+from mykey_core.trust.revocation import fetch
 from mykey_core.trust.revocation.answers import SnapshotSource
 from mykey_core.trust.revocation.breaker import BreakerSettings, CircuitBreaker
 from mykey_core.trust.revocation.chain import DirectoryMemory, FallbackChain, NamedSource, ProcessMemory
@@ -340,6 +341,24 @@ def test_a_server_that_lies_or_fails_leaves_the_old_snapshot_in_use(
     jpki_service.heal()
     assert broken.problem(tomorrow) is None
     assert broken.source.check(card(), tomorrow).source != before.source
+
+
+def test_a_gzip_bomb_is_never_unpacked_beyond_the_limit(
+    jpki_service: JpkiService, fetching: Callable[..., Fetching], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only the sum is bounded: no single step makes more than one byte over the limit."""
+    made: list[int] = []
+    real = fetch._Gzip.take
+
+    def take(unpacker: fetch._Gzip, piece: bytes, limit: int) -> bytes:
+        out = real(unpacker, piece, limit)
+        made.append(len(out))
+        return out
+
+    monkeypatch.setattr(fetch._Gzip, "take", take)
+    jpki_service.break_with("crl", Fault.HTTP_GZIP_BOMB)
+    assert fetching(max_bytes=2_000_000).problem() == "http_too_large"
+    assert sum(made) == 2_000_001
 
 
 @pytest.mark.parametrize("fault", [Fault.CRL_EMPTY, Fault.CRL_UNSORTED])

@@ -1,4 +1,7 @@
-"""Appending audit records within the caller's transaction, so that an act and its record are one commit."""
+"""Appending audit records within the caller's transaction, so that an act and its record are one commit.
+
+One record is one INSERT. Its place in the tree is given later (`sealer`), so that no tap waits for another.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
+from mykey_core.audit import events
+from mykey_core.audit.core_events import CORE_EVENTS
 from mykey_core.storage.prepared import Prepared
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import audit_record
 
+events.register(*CORE_EVENTS)
 _insert = Prepared(insert(audit_record))
 
 
@@ -32,12 +38,14 @@ class AuditRecord:
         return {"id": str(self.id), "at": self.at.isoformat(), "event": self.event, "facts": dict(self.facts)}
 
 
-def append(
-    session: Session, municipality: str, at: datetime, event: str, facts: Mapping[str, Any]
-) -> AuditRecord:
-    """Append one record; its id is a UUIDv7, so that ids are in order of time."""
+def append(session: Session, municipality: str, at: datetime, event: str, facts: Mapping[str, Any]) -> AuditRecord:
+    """Append one record; its id is a UUIDv7, so that ids are in order of time.
+
+    `AuditSchemaError` for an event or fact that `audit.events` does not know: nothing personal can slip in.
+    """
+    events.check(event, facts)
     record = AuditRecord(uuid7(), at, event, facts)
-    session.run(_insert, {"municipality": municipality, "id": record.id, "at": at, "event": event, "facts": facts})
+    session.later(_insert, {"municipality": municipality, "id": record.id, "at": at, "event": event, "facts": facts})
     return record
 
 

@@ -6,7 +6,12 @@ from importlib import import_module
 
 from mykey_core.storage.tables import metadata
 
-MODULES = ("mykey_core.storage.tables", "mykey_core.identity.tables", "mykey_core.consent.tables")
+MODULES = (
+    "mykey_core.storage.tables",
+    "mykey_core.identity.tables",
+    "mykey_core.consent.tables",
+    "mykey_core.audit.tables",
+)
 
 for _module in MODULES:
     import_module(_module)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Uuid,
 )
 
+from mykey_core.audit.canonical import CanonicalJson
 from mykey_core.storage.types import UtcInstant
 
 metadata = MetaData(
@@ -195,6 +196,6 @@ audit_record = Table(
     Column("id", Uuid, nullable=False),  # UUIDv7: in order of time
     Column("at", UtcInstant, nullable=False),
     Column("event", String(64), nullable=False),
-    Column("facts", JSON, nullable=False),  # no personal data: codes, checks, ids of terminal, tap and pairwise id
+    Column("facts", CanonicalJson, nullable=False),  # what `audit.events` allows: codes, ids, checks, pairwise ids
     PrimaryKeyConstraint("municipality", "id"),
 )

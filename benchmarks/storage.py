@@ -12,6 +12,7 @@ PostgreSQL is started from Debian's programs in a private folder with fsync on (
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import threading
@@ -20,15 +21,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import psycopg
 from mykey_core.audit.records import append
 from mykey_core.storage.database import Database, SqliteDatabase
 from mykey_core.storage.session import Session
 from mykey_core.taps import store
+from mykey_testkit.postgres import OWNER, PostgresServer, server
 from uuid_utils.compat import uuid7
 
-from tap import MUNICIPALITY, Ours, _call, _environ
-from tap_validate import Material, make_material
+from tap import MUNICIPALITY, Ours, _call, _environ, body_serial
+from tap_validate import Material, floor_validate, make_material
 
 WAITERS = 16
 ROUNDS = 7
@@ -61,7 +65,7 @@ def one_commit_each(database: Database) -> Iterator[None]:
     assert isinstance(database, SqliteDatabase)
     kept, database._group = database._group, OneCommitEach(database)  # type: ignore[assignment]  # noqa: SLF001
     yield
-    database._group._session.connection.close()  # type: ignore[union-attr]  # noqa: SLF001
+    database._group._session.close()  # type: ignore[union-attr]  # noqa: SLF001
     database._group = kept  # noqa: SLF001
 
 
@@ -98,8 +102,6 @@ def p99(times: list[float]) -> float:
 def tap_writes(ours: Ours, count: int) -> Callable[[int], None]:
     """The writes of `count` prepared taps: lock, audit record, result; the nth by its number."""
     requests = ours.prepare()[:count]
-    from uuid import UUID
-
     ids = [UUID(path.split("/")[-2]) for path, _ in requests]
     now = ours.hub.clock()
     facts = {"terminal": str(uuid7()), "service": "bench", "code": "bench.done", "subject": "s" * 43}
@@ -148,6 +150,72 @@ def p7(material: Material, rounds: int, count: int) -> None:
             )
 
 
+class PostgresFloor:
+    """FLOOR-T on PostgreSQL: bare WSGI, JSON, FLOOR-C, a prepared select and an autocommit insert by psycopg."""
+
+    def __init__(self, server: PostgresServer, material: Material) -> None:
+        self._cases = material.cases
+        self._ca_key = material.ca.public_key()
+        server.execute("CREATE DATABASE floor")
+        self._db = psycopg.connect(server.dsn("floor"), autocommit=True, prepare_threshold=0)
+        self._db.execute("CREATE TABLE link (serial bytea PRIMARY KEY, subject text)")
+        self._db.execute(
+            "CREATE TABLE tap (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, subject text, at bigint)"
+        )
+        rows = [(body_serial(case), str(number)) for number, case in enumerate(self._cases)]
+        self._db.cursor().executemany("INSERT INTO link VALUES (%s, %s)", rows)
+
+    def app(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        """WSGI."""
+        body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        case = self._cases[body["case"]]
+        floor_validate(case, self._ca_key)  # type: ignore[arg-type]
+        row = self._db.execute("SELECT subject FROM link WHERE serial = %s", (body_serial(case),)).fetchone()
+        assert row is not None
+        self._db.execute("INSERT INTO tap (subject, at) VALUES (%s, %s)", (row[0], 1))
+        answer = json.dumps({"state": "done", "subject": row[0]}).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+        return [answer]
+
+    def environments(self) -> list[dict[str, Any]]:
+        """One request for each case."""
+        texts = [b'{"case":%d,"token":%s}' % (number, case.text.encode()) for number, case in enumerate(self._cases)]
+        return [_environ("/", text, "t") for text in texts]
+
+
+def wall(app: Callable[..., Any], environments: list[dict[str, Any]]) -> list[float]:
+    """Wall seconds of each request."""
+    times = []
+    for environ in environments:
+        begin = time.perf_counter()
+        status, answer = _call(app, environ)
+        times.append(time.perf_counter() - begin)
+        assert status.startswith("200"), answer[:300]
+    return times
+
+
+def p4(server: PostgresServer, material: Material, rounds: int, count: int) -> None:
+    """Print the line of P4."""
+    with tempfile.TemporaryDirectory() as name:
+        server.execute(f"CREATE DATABASE p4 OWNER {OWNER}")
+        floor = PostgresFloor(server, material)
+        ours = Ours(Path(name), material, "", (server.url("p4"), server.url("p4", OWNER)))
+        results = []
+        for _ in range(rounds):
+            ours.forget_certificates()
+            requests = [_environ(path, body, "bench-token") for path, body in ours.prepare()[:count]]
+            results.append((wall(floor.app, floor.environments()[:count]), wall(ours.app, requests)))
+        floor_us = statistics.median(statistics.mean(result[0]) for result in results) * 1e6
+        ours_us = statistics.median(statistics.mean(result[1]) for result in results) * 1e6
+        ratio = statistics.median(statistics.mean(result[1]) / statistics.mean(result[0]) for result in results)
+        slow = statistics.median(p99(result[1]) for result in results)
+        print(
+            f"P4 whole tap, wall     PostgreSQL synchronous: floor {floor_us:7.0f} us, ours {ours_us:7.0f} us, "
+            f"ratio {ratio:5.2f} (<= 1.4), p99 {slow:6.1f} ms"
+        )
+        ours.database.dispose()
+
+
 def main() -> None:
     """Print the lines that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -159,6 +227,10 @@ def main() -> None:
     material = make_material(arguments.count)
     if "p7" in wanted:
         p7(material, arguments.rounds, arguments.count)
+    if {"p4", "p5"} & set(wanted):
+        with server(options=()) as running:
+            if "p4" in wanted:
+                p4(running, material, arguments.rounds, arguments.count)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -21,7 +21,7 @@ from mykey_core.storage.engine import BUSY_TIMEOUT_MS, open_engine
 from mykey_core.storage.errors import CommitUnknown, translated, unavailable
 from mykey_core.storage.group_commit import GroupCommit
 from mykey_core.storage.prepared import Form, Prepared
-from mykey_core.storage.session import Session
+from mykey_core.storage.session import RemoteSession, Session
 from mykey_core.tenancy.codes import is_municipality_code
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ class Database(ABC):
     driver_error: type[Exception]
     begin_statement: str
     begin_reading_statement: str
+    session_class: type[Session] = Session
 
     def __init__(self, engine: Engine, municipality: str | None) -> None:
         if municipality is not None and not is_municipality_code(municipality):
@@ -71,7 +72,7 @@ class Database(ABC):
     def dispose(self) -> None:
         """Close all connections; the next use opens new ones."""
         while self._idle:
-            self._idle.pop().connection.close()
+            self._idle.pop().close()
         self.engine.dispose()
 
     def translate(self, error: Exception, sql: str) -> Exception:
@@ -92,8 +93,7 @@ class Database(ABC):
         try:
             yield session
         except StorageUnavailable:
-            session.connection.invalidate()
-            session.connection.close()
+            session.close(broken=True)
             raise
         except BaseException:
             self._idle.append(session)
@@ -102,7 +102,7 @@ class Database(ABC):
 
     def _connect(self) -> Session:
         try:
-            return Session(self, self.engine.connect())
+            return self.session_class(self, self.engine.connect())
         except DBAPIError as error:
             raise unavailable(error.orig) or error from error
 
@@ -138,6 +138,7 @@ class PostgresDatabase(Database):
     Its connections are in the driver's autocommit mode, so that a look-up is one round trip.
     """
 
+    session_class = RemoteSession
     begin_statement = "BEGIN"
     begin_reading_statement = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -168,7 +169,7 @@ class PostgresDatabase(Database):
         """Without a state from the server, the commit may have been made or not."""
         if getattr(error, "sqlstate", None) is None:
             return CommitUnknown("the connection was lost during the commit")
-        return super().commit_failed(error)
+        return self.translate(cast(Exception, error), "COMMIT")
 
 
 def open_database(url: str, municipality: str | None = None) -> Database:

@@ -90,7 +90,7 @@ class GroupCommit:
         with self._mutex:
             session, self._session = self._session, None
         if session is not None:
-            session.connection.close()
+            session.close()
 
     # -- whose turn it is -----------------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ def take(session: Session, municipality: str, tap_id: UUID) -> bool:
 
 def finish(session: Session, municipality: str, tap_id: UUID, state: str, result: Mapping[str, Any]) -> None:
     """Use up the nonce, and keep what the reply is made from for a terminal that loses it; after `take`."""
-    session.run(_finish_tap, {"m": municipality, "i": tap_id, "new_state": state, "new_result": dict(result)})
+    session.later(_finish_tap, {"m": municipality, "i": tap_id, "new_state": state, "new_result": dict(result)})
 
 
 def open_visit(

@@ -15,10 +15,15 @@ The wording for people is looked up by `code` in the translations; no error carr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from mykey_core.audit.records import AuditRecord
+
+class Recorded(Protocol):
+    """The audit record of a refusal, as far as an error needs to know it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        ...
 
 
 class MykeyError(Exception):
@@ -31,7 +36,7 @@ class Refusal(MykeyError):
     `audit` is the record of the refusal once it has been written.
     """
 
-    audit: AuditRecord | None = None
+    audit: Recorded | None = None
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mykey_core.plugins.context import PluginContext, PluginDatabase
 
 PROJECT = "mykey"
-API_VERSION = (0, 1)
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

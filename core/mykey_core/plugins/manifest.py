@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mykey_core.plugins.errors import ManifestError
-from mykey_core.plugins.hookspecs import API_VERSION
+from mykey_core.plugins.version import API_VERSION
 
 MANIFEST_NAME = "mykey-plugin.toml"
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -67,14 +69,44 @@ class Service(_Model):
         return next((action for action in self.actions if action.name == name), None)
 
 
+AttributeName = Literal["name", "address", "birth_date", "sex", "age_band", "municipality"]
+
+
 class Requests(_Model):
-    """What the plugin asks for; it is inactive until the municipality grants all of it."""
+    """What the plugin asks for; it is inactive until the municipality grants all of it.
+
+    The grant for an attribute is called `attribute:NAME`.
+    """
 
     capabilities: frozenset[Literal["database", "tap"]] = frozenset()
+    attributes: frozenset[AttributeName] = frozenset()
+
+    @property
+    def grants(self) -> frozenset[str]:
+        """The names of all grants that are needed."""
+        return self.capabilities | {f"attribute:{name}" for name in self.attributes}
+
+
+class Purpose(_Model):
+    """What attributes are for: the citizen reads `text` and agrees to it, for `consent_days` at most."""
+
+    name: Identifier
+    text: Localised
+    attributes: frozenset[AttributeName] = Field(min_length=1)
+    consent_days: int = Field(default=365, ge=1, le=3650)
+
+    @property
+    def text_hash(self) -> bytes:
+        """SHA-256 of what was agreed to: the text in all its languages, and the attributes."""
+        agreed = {"text": self.text, "attributes": sorted(self.attributes)}
+        return hashlib.sha256(json.dumps(agreed, ensure_ascii=False, sort_keys=True).encode()).digest()
 
 
 class Manifest(_Model):
-    """The whole manifest."""
+    """The whole manifest.
+
+    `subject_columns` names every column (`table.column`) that holds pairwise ids, so that re-keying can follow.
+    """
 
     name: Identifier
     title: Localised
@@ -84,8 +116,23 @@ class Manifest(_Model):
     package: str
     requests: Requests
     services: tuple[Service, ...] = ()
+    purposes: tuple[Purpose, ...] = ()
+    subject_columns: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")], ...] = ()
     legal_basis: Localised
     retention: Localised
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        for purpose in self.purposes:
+            extra = sorted(purpose.attributes - self.requests.attributes)
+            if extra:
+                raise ValueError(
+                    f"the purpose '{purpose.name}' uses what requests.attributes lacks: {', '.join(extra)}"
+                )
+        foreign = [name for name in self.subject_columns if not name.startswith(self.table_prefix)]
+        if foreign:
+            raise ValueError(f"subject_columns names a table that is not the plugin's own: {foreign[0]}")
+        return self
 
     @property
     def api_version(self) -> tuple[int, int]:

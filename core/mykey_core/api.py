@@ -1,6 +1,9 @@
 """The public façade of the core for plugins: the names in `__all__` are the plugin API, and nothing else is."""
 
 from mykey_core.clock import TOKYO, tokyo_date
+from mykey_core.consent.attributes import Attribute
+from mykey_core.consent.errors import ConsentCode, ConsentDenied
+from mykey_core.consent.people import DelegatedPerson, TapPeople
 from mykey_core.errors import MykeyError, Refusal
 from mykey_core.plugins.commands import plugin_session
 from mykey_core.plugins.context import CapabilityDenied, PluginContext, PluginDatabase
@@ -11,7 +14,11 @@ from mykey_core.translations import Text
 
 __all__ = [
     "TOKYO",
+    "Attribute",
     "CapabilityDenied",
+    "ConsentCode",
+    "ConsentDenied",
+    "DelegatedPerson",
     "Facts",
     "Message",
     "MykeyError",
@@ -21,6 +28,7 @@ __all__ = [
     "PluginDatabase",
     "Refusal",
     "Table",
+    "TapPeople",
     "TapRequest",
     "TapResult",
     "Text",

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, insert, select
 
+from mykey_cardap.kinds import CertificateKind
 from mykey_core.audit.records import append
 from mykey_core.authentication.verifier import LoginPolicy, TokenVerifier
 from mykey_core.clock import Clock, system_clock
-from mykey_core.identity.keys import load_keys
+from mykey_core.consent.presentation import AttributeReader
 from mykey_core.identity.people import People
+from mykey_core.identity.renewal import Renewals
 from mykey_core.plugins.config import read_plugins_file
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import HubSettings
@@ -21,6 +23,7 @@ from mykey_core.storage.upgrade import upgrade_tables
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.service import TapService
 from mykey_core.terminals.registry import TerminalRegistry
+from mykey_core.trust.end_entity import SIGNATURE_POLICY
 from mykey_core.trust.refreshing import RefreshingSource
 from mykey_core.trust.revocation import CrlFileSource
 from mykey_core.trust.store import TrustStore
@@ -36,6 +39,7 @@ class Hub:
     plugins: PluginRuntime
     terminals: TerminalRegistry
     taps: TapService
+    people: People
 
     @property
     def engine(self) -> Engine:
@@ -67,6 +71,24 @@ def upgrade_database(settings: HubSettings) -> list[str]:
     return failed
 
 
+def signature_verifier(settings: HubSettings) -> TokenVerifier | None:
+    """The verifier of tokens by signature certificates; None where no CA for them is pinned."""
+    if not settings.identity.signature_ca:
+        return None
+    store = TrustStore.from_pem(settings.identity.signature_ca, allow_emulated=settings.synthetic)
+    return TokenVerifier(
+        trust=store,
+        revocation=RefreshingSource(CrlFileSource(settings.identity.signature_crl_folder, store=store)),
+        origin=settings.origin,
+        policy=LoginPolicy(CertificateKind.SIGNATURE, frozenset({SIGNATURE_POLICY})),
+    )
+
+
+def _attribute_reader(settings: HubSettings) -> AttributeReader | None:
+    verifier = signature_verifier(settings)
+    return None if verifier is None else AttributeReader(verifier)
+
+
 def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
     """Open everything that `settings` name; `ConfigurationError` when something is missing or unsafe."""
     database = open_database(settings.database_url, settings.municipality)
@@ -81,15 +103,19 @@ def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
         origin=settings.origin,
         policy=LoginPolicy(),
     )
+    keys = settings.identity.open_keys(settings.keys_file, settings.municipality)
+    people = People(settings.municipality, keys)
     taps = TapService(
         database=database,
         municipality=settings.municipality,
         clock=clock,
         verifier=verifier,
-        people=People(settings.municipality, load_keys(settings.keys_file)),
+        people=people,
         plugins=plugins,
         residence=Residence(list(settings.resident_distribution_points)),
         origin=settings.origin,
+        renewals=Renewals(people, settings.identity.open_notices()),
+        attributes=_attribute_reader(settings),
     )
     terminals = TerminalRegistry(database, settings.municipality, clock)
-    return Hub(settings, clock, database, plugins, terminals, taps)
+    return Hub(settings, clock, database, plugins, terminals, taps, people)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mykey_core.authentication.origin import check_origin
 from mykey_core.errors import ConfigurationError
+from mykey_core.identity.settings import IdentitySettings
 from mykey_core.tenancy.codes import is_municipality_code
 
 
@@ -48,6 +49,7 @@ class HubSettings(BaseModel):
     resident_distribution_points: tuple[str, ...] = ()
     show_evidence: bool = False
     trust: TrustSettings
+    identity: IdentitySettings = IdentitySettings()
 
     @field_validator("municipality")
     @classmethod
@@ -100,6 +102,7 @@ def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
     return settings.model_copy(
         update={
             "trust": trust,
+            "identity": settings.identity.below(folder),
             "database_url": url,
             "database_owner_url": os.environ.get("MYKEY_DATABASE_OWNER_URL") or settings.database_owner_url,
             "keys_file": folder / settings.keys_file,

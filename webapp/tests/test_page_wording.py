@@ -12,6 +12,8 @@ import mykey_core
 import mykey_terminal
 import mykey_web
 from mykey_core.authentication.reasons import ALL_REASONS
+from mykey_core.consent.errors import ConsentCode
+from mykey_core.identity.states import REFUSAL_CODES, CredentialStatus, PersonState
 from mykey_core.translations import LANGUAGES, load_catalogue
 from mykey_core.trust.types import Check
 from mykey_terminal import problems
@@ -38,7 +40,7 @@ def _sources(package_file: str | None) -> Iterator[str]:
 
 def known_codes() -> set[str]:
     """Every refusal code that can reach a person, gathered from the programs themselves."""
-    codes = set(ALL_REASONS) | _CONTRACT
+    codes = set(ALL_REASONS) | _CONTRACT | REFUSAL_CODES | set(ConsentCode)
     for package in (mykey_core, mykey_terminal, mykey_web):
         codes |= {code for text in _sources(package.__file__) for code in _RAISED.findall(text)}
     codes |= set(hub_problems._STATUS) | set(hub_problems._HTTP_CODES.values())
@@ -99,6 +101,13 @@ def test_checks_have_names_and_the_page_knows_their_order() -> None:
     listed = re.findall(r'^  "(\w+)",$', (WEB / "static/point/hood.js").read_text(), re.MULTILINE)
     assert listed == [check.value for check in Check if check is not Check.NONCE]
     assert {key for key in CATALOGUE.texts["ja"] if key.startswith("check.")} == {f"check.{check}" for check in Check}
+
+
+def test_states_of_persons_and_credentials_have_names() -> None:
+    """Every state that a citizen can be shown has a name."""
+    wanted = {f"identity.person.{state}" for state in PersonState}
+    wanted |= {f"identity.credential.{status}" for status in CredentialStatus}
+    assert {key for key in CATALOGUE.texts["ja"] if key.startswith("identity.")} == wanted
 
 
 def test_plain_japanese_is_plain() -> None:

@@ -77,6 +77,8 @@ def record_event(
     values = {name: getattr(event, name) for name in LifeEvent.__slots__}
     session.execute(insert(life_event).values(municipality=municipality, **{**values, "kind": kind.value}))
     facts = {"event": str(event.id), "evidence": evidence.value, "actor": actor, "approved_by": approved_by}
+    if reverses is not None:
+        facts["reverses"] = str(reverses)
     append(session, municipality, at, f"identity.{kind.value}", facts)
     return event
 

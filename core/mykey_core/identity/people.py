@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from mykey_core.identity.credentials import Credentials
 from mykey_core.identity.events import record_event
-from mykey_core.identity.references import credential_references, pairwise_id, sector_of
+from mykey_core.identity.references import Label, credential_references, pairwise_id, references, sector_of
 from mykey_core.identity.states import EventKind, Evidence, PersonState, refusal_code
 from mykey_core.keys.provider import KeyProvider, Purpose
 from mykey_core.storage.prepared import Prepared
@@ -71,8 +72,15 @@ class People:
             found = self._find(session, certificate, plugin)
         return found
 
+    def find_mykey_id(self, session: Session, mykey_id: str, plugin: str) -> KnownPerson | None:
+        """The person who has linked this MyKey ID, or None. It proves less than a card: services decide what for."""
+        return self._by_references(session, references(self.keys, Label.MYKEY_ID, mykey_id.encode()), plugin)
+
     def _find(self, session: Session, certificate: ValidatedCertificate, plugin: str) -> KnownPerson | None:
-        for reference in credential_references(self.keys, certificate):
+        return self._by_references(session, credential_references(self.keys, certificate), plugin)
+
+    def _by_references(self, session: Session, wanted: Iterable[bytes], plugin: str) -> KnownPerson | None:
+        for reference in wanted:
             row = session.first(_find, {"municipality": self.municipality, "reference": reference, "plugin": plugin})
             if row is not None:
                 return KnownPerson(*row)
@@ -90,7 +98,7 @@ class People:
         """Make a person with this first credential; at a service point the evidence is the staff at the counter."""
         person_id = self.add_person(session, at)
         added = self.credentials.add(session, person_id, certificate, evidence, at)
-        changes = [{"credential": str(added.id), "to": added.status.value}]
+        changes = [{"credential": str(added.id), "from": None, "to": added.status.value}]
         record_event(
             session,
             self.municipality,

@@ -14,6 +14,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.expression import ColumnClause, TableClause
 
+from mykey_core.consent.people import TapPeople
 from mykey_core.plugins.errors import PluginError
 from mykey_core.plugins.manifest import Manifest
 from mykey_core.storage.session import Session
@@ -30,13 +31,17 @@ class CapabilityDenied(PluginError):
 
 @dataclass(frozen=True, slots=True)
 class PluginContext:
-    """What a plugin may use. `settings` are those of `plugins.toml`; `grants` is what the municipality gave."""
+    """What a plugin may use. `settings` are those of `plugins.toml`; `grants` is what the municipality gave.
+
+    `people` is there during a tap or an action, and None outside of one.
+    """
 
     manifest: Manifest
     municipality: str
     settings: Mapping[str, Any]
     grants: frozenset[str]
     log: logging.Logger
+    people: TapPeople | None = None
 
     @property
     def name(self) -> str:

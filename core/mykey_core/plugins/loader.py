@@ -83,7 +83,7 @@ def _load_one(
         return PluginReport(name, PluginState.DISABLED, "plugins.toml does not enable it"), None
     try:
         manifest = read_manifest(point.value, name)
-        missing = sorted(manifest.requests.capabilities - choice.grants)
+        missing = sorted(manifest.requests.grants - choice.grants)
         if missing:
             return PluginReport(name, PluginState.INACTIVE, f"not granted: {', '.join(missing)}"), None
         return PluginReport(name, PluginState.ACTIVE), _activate(manifest, point, choice, municipality, engine)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
 
+from mykey_core.consent.errors import ConsentDenied
+from mykey_core.consent.people import TapPeople
 from mykey_core.plugins.config import PluginsFile, ServicePolicy
 from mykey_core.plugins.context import PluginDatabase
 from mykey_core.plugins.errors import PluginFault
@@ -53,12 +55,17 @@ class PluginRuntime:
         plugin = self.plugins.get(domain)
         return load_catalogue(plugin.context.manifest.package, domain) if plugin else None
 
-    def tap(self, route: Route, request: TapRequest, session: Session) -> TapResult:
-        """Let the plugin act within the caller's transaction; `PluginFault` when it raises or answers nothing."""
-        context = route.plugin.context
+    def tap(self, route: Route, request: TapRequest, session: Session, people: TapPeople | None = None) -> TapResult:
+        """Let the plugin act within the caller's transaction; `PluginFault` when it raises or answers nothing.
+
+        A `ConsentDenied` that the plugin lets pass is no fault: it is raised as it is.
+        """
+        context = replace(route.plugin.context, people=people)
         database = PluginDatabase(context.name, context.manifest.table_prefix, request.municipality, session)
         try:
             result = route.plugin.manager.hook.mykey_tap(context=context, request=request, database=database)
+        except ConsentDenied:
+            raise
         except Exception as error:
             raise PluginFault(context.name, "mykey_tap") from error
         if not isinstance(result, TapResult):

@@ -1,8 +1,9 @@
 """Refusals of a tap that are not the token's fault: state, rights, registration, the plugin.
 
 Codes: `tap_unknown`, `tap_expired`, `tap_used`, `tap_of_another_terminal`, `service_not_allowed`,
-`service_unavailable`, `action_unknown`, `input_invalid`, `not_registered`, `other_municipality`, `person_inactive`,
-`visit_ended`, `plugin_fault`.
+`service_unavailable`, `action_unknown`, `input_invalid`, `not_registered`, `other_municipality`, `visit_ended`,
+`plugin_fault`, `renewal_unavailable`, `renewal_unclear`, those of `identity.states` (person and credential) and those
+of `consent.errors`.
 """
 
 from __future__ import annotations

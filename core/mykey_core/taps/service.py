@@ -18,7 +18,13 @@ from mykey_core.authentication.errors import TokenRefused
 from mykey_core.authentication.nonce import new_nonce
 from mykey_core.authentication.verifier import TokenVerifier, VerifiedToken
 from mykey_core.clock import Clock
+from mykey_core.consent.attributes import VerifiedAttributes
+from mykey_core.consent.errors import ConsentDenied
+from mykey_core.consent.people import TapPeople
+from mykey_core.consent.presentation import AttributeReader
+from mykey_core.identity.errors import IdentityRefused, RenewalUnavailable
 from mykey_core.identity.people import People
+from mykey_core.identity.renewal import Renewals
 from mykey_core.plugins.errors import PluginFault
 from mykey_core.plugins.hookspecs import TapRequest
 from mykey_core.plugins.manifest import Action
@@ -85,6 +91,8 @@ class TapService:
         plugins: PluginRuntime,
         residence: Residence,
         origin: str,
+        renewals: Renewals | None = None,
+        attributes: AttributeReader | None = None,
     ) -> None:
         self._database = database
         self._municipality = municipality
@@ -94,6 +102,8 @@ class TapService:
         self._plugins = plugins
         self._residence = residence
         self._origin = origin
+        self._renewals = renewals or Renewals(people)
+        self._attributes = attributes
 
     def begin(self, terminal: Terminal, service: str, action: str, values: Mapping[str, Any]) -> Challenge:
         """Check what is asked for and issue a challenge for it; the input is bound to the nonce from here on."""
@@ -108,20 +118,24 @@ class TapService:
         self._database.commit(lambda session: store.insert_tap(session, self._municipality, now, row))
         return Challenge(row.id, row.nonce, self._origin, row.expires_at, route.service.needs)
 
-    def prove(self, terminal: Terminal, tap_id: UUID, token: dict[str, Any]) -> TapReply:
+    def prove(
+        self, terminal: Terminal, tap_id: UUID, token: dict[str, Any], attributes: Mapping[str, Any] | None = None
+    ) -> TapReply:
         """Check the proof and act on it; `TokenRefused`, `TapRefused` or `StorageUnavailable` otherwise."""
         now = self._clock()
         row = self._open_tap(terminal, tap_id, now)
         try:
             verified = self._verifier.verify_members(token, row.nonce, now)
             route, action = self._route(terminal, row.service, row.action)
+            self._follow_renewal(verified, now)
+            presented = self._presented(attributes, row.nonce, now)
             return self._database.commit(
-                lambda session: self._act_for_card(session, terminal, route, action, row, verified, now)
+                lambda session: self._act_for_card(session, terminal, route, action, row, verified, now, presented)
             )
         except (TokenRefused, TapRefused) as refusal:
             self._refuse(terminal, row, refusal, now)
-        except PluginFault as fault:
-            self._refuse(terminal, row, TapRefused("plugin_fault", fault.plugin), now, cause=fault)
+        except (PluginFault, ConsentDenied) as fault:
+            self._refuse(terminal, row, _refusal_of(fault), now, cause=fault)
 
     def find(self, terminal: Terminal, tap_id: UUID) -> TapStatus:
         """What became of a tap of this terminal."""
@@ -146,15 +160,16 @@ class TapService:
             with self._database.writing() as session:
                 subject = self._visitor(session, terminal, route, visit_id, now) if wanted.subject == "visit" else None
                 request = self._request(terminal, route, wanted, checked, subject, now)
-                result = self._plugins.tap(route, request, session)
+                result = self._plugins.tap(route, request, session, self._people_of(route, request, session))
                 facts = self._facts(terminal, service, action, result.code) | {"subject": subject}
                 record = append(session, self._municipality, now, "action.done", facts)
                 return TapReply(None, result_as_json(result), None, record)
-        except PluginFault as fault:
-            facts = self._facts(terminal, service, action, "plugin_fault")
+        except (PluginFault, ConsentDenied) as fault:
+            refusal = _refusal_of(fault)
+            facts = self._facts(terminal, service, action, refusal.code)
             with self._database.writing() as session:
                 append(session, self._municipality, now, "action.refused", facts)
-            raise TapRefused("plugin_fault", fault.plugin) from fault
+            raise refusal from fault
 
     def end_visit(self, terminal: Terminal, visit_id: UUID) -> None:
         """The card has left the reader: nothing more can be done for its holder."""
@@ -200,12 +215,13 @@ class TapService:
         row: store.TapRow,
         verified: VerifiedToken,
         now: datetime,
+        presented: VerifiedAttributes | None,
     ) -> TapReply:
         if not store.take(session, self._municipality, row.id):
             raise TapRefused("tap_used")
         subject, is_new = self._subject(session, route, action, verified, now)
         request = self._request(terminal, route, action, row.input, subject, now, is_new=is_new)
-        result = self._plugins.tap(route, request, session)
+        result = self._plugins.tap(route, request, session, self._people_of(route, request, session, presented))
         reply = result_as_json(result)
         if result.opens_visit:
             reply["visit"] = self._open_visit(session, terminal, route, subject, now)
@@ -230,9 +246,33 @@ class TapService:
         is_new = known is None
         if known is None:
             known = self._people.enrol(session, verified.certificate, now)
-        if known.state != "active" or known.credential_status != "active":
-            raise TapRefused("person_inactive", checks=verified.checks)
+        stopped = known.refusal(residents_only=route.policy.residents_only)
+        if stopped is not None:
+            raise TapRefused(stopped, checks=verified.checks)
         return self._people.subject_for(session, known, plugin, now), is_new
+
+    def _follow_renewal(self, verified: VerifiedToken, now: datetime) -> None:
+        """Before the transaction, because an operator may be asked: a renewed card keeps its person."""
+        try:
+            self._renewals.before_tap(self._database, verified.certificate, now)
+        except RenewalUnavailable as error:
+            raise TapRefused("renewal_unavailable", error.detail, checks=verified.checks) from error
+        except IdentityRefused as error:
+            raise TapRefused("renewal_unclear", error.code, checks=verified.checks) from error
+
+    def _presented(self, attributes: Mapping[str, Any] | None, nonce: str, now: datetime) -> VerifiedAttributes | None:
+        """What the card has shown of its holder beside the proof; a plugin sees it by grant and consent only."""
+        if attributes is None or self._attributes is None:
+            return None
+        return self._attributes.read(attributes, nonce, now)
+
+    def _people_of(
+        self, route: Route, request: TapRequest, session: Session, presented: VerifiedAttributes | None = None
+    ) -> TapPeople:
+        context = route.plugin.context
+        return TapPeople(
+            context.manifest, context.grants, self._people, request.subject, request.at, session, presented
+        )
 
     def _request(
         self,
@@ -299,6 +339,12 @@ class TapService:
             record = append(session, self._municipality, now, "tap.refused", facts)
         refusal.audit = record
         raise refusal from cause
+
+
+def _refusal_of(fault: PluginFault | ConsentDenied) -> TapRefused:
+    if isinstance(fault, ConsentDenied):
+        return TapRefused(fault.code, fault.detail)
+    return TapRefused("plugin_fault", fault.plugin)
 
 
 def _enrolling(route: Route) -> tuple[str, ...]:

@@ -217,7 +217,8 @@ class _Views:
     def prove(self, terminal: Terminal, tap_id: str, body: models.ProofRequest) -> models.ResultReply:
         if OUTCOME in request.environ:
             raise request.environ[OUTCOME]
-        return self._reply(self._hub.taps.prove(terminal, _uuid(tap_id, "tap_unknown"), body.token))
+        tap = _uuid(tap_id, "tap_unknown")
+        return self._reply(self._hub.taps.prove(terminal, tap, body.token, body.attributes))
 
     def act(self, terminal: Terminal, body: models.ActionRequest) -> models.ResultReply:
         visit = _uuid(body.visit_id, "visit_ended") if body.visit_id else None

@@ -60,10 +60,13 @@ class ChallengeReply(Model):
 
 
 class ProofRequest(Model):
-    """`token` is the Web eID token object; it is checked by the verifier, member by member."""
+    """`token` is the Web eID token object; it is checked by the verifier, member by member.
+
+    `attributes` is `{"signature_token": …}`, a second token over the same nonce by the card's signature certificate.
+    """
 
     token: dict[str, Any]
-    attributes: None = None
+    attributes: dict[str, Any] | None = None
 
 
 class ResultReply(Model):

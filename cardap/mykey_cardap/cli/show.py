@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -14,6 +15,8 @@ from mykey_cardap.overview import (
     PinOverview,
     read_overview,
 )
+
+_TOKYO = ZoneInfo("Asia/Tokyo")  # a certificate ends at the end of a day in Japan, wherever the computer stands
 
 
 @click.command("show")
@@ -71,7 +74,7 @@ def _certificate(frame: Frame, item: CertificateOverview) -> str:
 
 def _day(moment: datetime | None) -> str:
     """The civil day where the program runs, because a validity ends at midnight in Japan."""
-    return "" if moment is None else moment.astimezone().date().isoformat()
+    return "" if moment is None else moment.astimezone(_TOKYO).date().isoformat()
 
 
 def _as_json(overview: CardOverview) -> dict[str, object]:

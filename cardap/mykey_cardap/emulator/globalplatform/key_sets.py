@@ -29,11 +29,11 @@ class KeyStore(Protocol):
     """The non-volatile memory of a card's key sets."""
 
     def key_set(self, version: int) -> KeySet | None:
-        """The set with this version; version 0: the first one."""
+        """The complete set with this version; version 0: the first one."""
         ...
 
-    def put_key_set(self, keys: KeySet) -> None:
-        """Store a set, replacing the one of the same version, before the card answers."""
+    def set_counters(self, version: int, *, counter: int, failures: int) -> None:
+        """Store the counters of a set before the card answers."""
         ...
 
 
@@ -47,6 +47,7 @@ class MemoryKeyStore:
         """The set with this version; version 0: the first one."""
         return self._sets.get(version) if version else next(iter(self._sets.values()), None)
 
-    def put_key_set(self, keys: KeySet) -> None:
-        """Store or replace a set."""
-        self._sets[keys.version] = keys
+    def set_counters(self, version: int, *, counter: int, failures: int) -> None:
+        """Replace the counters of a set."""
+        old = self._sets[version]
+        self._sets[version] = KeySet(version, old.enc, old.mac, old.dek, counter, failures)

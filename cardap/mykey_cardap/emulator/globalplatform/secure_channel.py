@@ -77,7 +77,7 @@ class ChannelOptions:
 class _Challenge:
     """A half-open session: what EXTERNAL AUTHENTICATE is judged by."""
 
-    version: int
+    key_set: KeySet
     context: bytes
     keys: SessionKeys
 
@@ -86,12 +86,13 @@ class SecureChannel:
     """One secure channel of one selected application (`aid`), with the key sets of `store`.
 
     `answer` does everything; applications with commands of their own before authentication use the single steps.
+    `key_set` is the set that the open session was authenticated with (its DEK and its rights count).
     """
 
     def __init__(self, store: KeyStore, aid: bytes, options: ChannelOptions | None = None) -> None:
         self.options = options or ChannelOptions()
         self.state = State.CLOSED
-        self.key_version: int | None = None
+        self.key_set: KeySet | None = None
         self._store = store
         self._aid = aid
         self._challenge: _Challenge | None = None
@@ -107,7 +108,7 @@ class SecureChannel:
         for keys in (self._challenge and self._challenge.keys, self._messaging and self._messaging.keys):
             if keys:
                 keys.wipe()
-        self.state, self.key_version = State.CLOSED, None
+        self.state, self.key_set = State.CLOSED, None
         self._challenge = self._messaging = None
 
     def answer(self, command: CommandApdu, handler: PlainHandler) -> ResponseApdu:
@@ -142,7 +143,7 @@ class SecureChannel:
         keys, challenge = self._new_challenge(self._usable_key_set(command.p1))
         context = command.data + challenge
         session = session_keys(keys.enc, keys.mac, context)
-        self._challenge = _Challenge(keys.version, context, session)
+        self._challenge = _Challenge(keys, context, session)
         self.state = State.CHALLENGED
         counter = keys.counter.to_bytes(_COUNTER_SIZE, "big") if self._is_pseudo_random() else b""
         head = self.options.diversification + bytes((keys.version, SCP_IDENTIFIER, self.options.parameter))
@@ -166,7 +167,7 @@ class SecureChannel:
         if keys.counter >= MAX_COUNTER:
             raise Refused(SW.CONDITIONS_OF_USE)
         keys = replace(keys, counter=keys.counter + 1)
-        self._store.put_key_set(keys)
+        self._store.set_counters(keys.version, counter=keys.counter, failures=keys.failures)
         return keys, pseudo_random_challenge(keys.enc, keys.counter, self._aid, self.options.mode)
 
     def external_authenticate(self, command: CommandApdu) -> None:
@@ -185,7 +186,7 @@ class SecureChannel:
             self.end()
             raise
         self._challenge, self._messaging = None, messaging
-        self.state, self.key_version = State.OPEN, challenge.version
+        self.state, self.key_set = State.OPEN, challenge.key_set
 
     def _check_form(self, command: CommandApdu) -> None:
         needed = _LEVELS.get(command.p1)
@@ -201,7 +202,7 @@ class SecureChannel:
     def _check_proof(self, command: CommandApdu, challenge: _Challenge, messaging: CardMessaging) -> None:
         """The failure is counted and stored before the comparison, so that a power cut cannot hide it."""
         mode = self.options.mode
-        failures = self._count_failure(challenge.version)
+        self._set_failures(challenge.key_set, challenge.key_set.failures + 1)
         expected = host_cryptogram(challenge.keys, challenge.context, mode)
         genuine = compare_digest(expected, command.data[:mode])
         try:
@@ -210,16 +211,11 @@ class SecureChannel:
             raise Refused(SW.SECURITY_STATUS if genuine else SW.MISMATCH_UNLIMITED) from None
         if not genuine:
             raise Refused(SW.MISMATCH_UNLIMITED)
-        if failures is not None:
-            self._store.put_key_set(replace(failures, failures=0))
+        self._set_failures(challenge.key_set, 0)
 
-    def _count_failure(self, version: int) -> KeySet | None:
-        if self.options.failure_limit is None:
-            return None
-        keys = self._usable_key_set(version)
-        keys = replace(keys, failures=keys.failures + 1)
-        self._store.put_key_set(keys)
-        return keys
+    def _set_failures(self, keys: KeySet, failures: int) -> None:
+        if self.options.failure_limit is not None:
+            self._store.set_counters(keys.version, counter=keys.counter, failures=failures)
 
     # -- messages -----------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock requirements-pcsc.lock pyproject.toml plugins/library/pyproject.toml tests/testkit/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e . -e plugins/library -e tests/testkit
 	sh .ci/install-pyscard $(BIN)/python
 	touch $@

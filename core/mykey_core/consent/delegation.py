@@ -16,6 +16,7 @@ from sqlalchemy import insert, or_, select
 from uuid_utils.compat import uuid7
 
 from mykey_core.audit.records import append
+from mykey_core.consent import audit_events  # noqa: F401 - registers what is appended here
 from mykey_core.consent.errors import DelegationRefused
 from mykey_core.consent.tables import delegation_entry
 from mykey_core.storage.session import Session

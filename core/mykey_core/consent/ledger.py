@@ -15,6 +15,7 @@ from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
 from mykey_core.audit.records import append
+from mykey_core.consent import audit_events  # noqa: F401 - registers what is appended here
 from mykey_core.consent.errors import ConsentCode, ConsentDenied
 from mykey_core.consent.tables import consent_entry
 from mykey_core.plugins.manifest import Purpose

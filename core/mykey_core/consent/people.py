@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mykey_core.audit.records import append
+from mykey_core.consent import audit_events  # noqa: F401 - registers what is appended here
 from mykey_core.consent.attributes import Attribute, Value, VerifiedAttributes, value_of
 from mykey_core.consent.delegation import Delegation, Delegations
 from mykey_core.consent.errors import ConsentCode, ConsentDenied
@@ -57,7 +58,10 @@ class TapPeople:
         ledger = ConsentLedger(self.people.municipality)
         consent = ledger.check(self.session, person_id, self.manifest.name, wanted, self.at)
         values = {Attribute(name): self._value(Attribute(name), person_id) for name in sorted(wanted.attributes)}
-        self._record("attributes.read", {"purpose": purpose, "consent": str(consent.id), "attributes": list(values)})
+        self._record(
+            "attributes.read",
+            {"purpose": purpose, "consent": str(consent.id), "attributes": [name.value for name in values]},
+        )
         return values
 
     def delegations(self) -> tuple[DelegatedPerson, ...]:

@@ -6,7 +6,8 @@ Each refusal is shown twice: as it is, and with its one check switched off, when
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from mykey_cardap.emulator.personas import Issuer
 from mykey_core.trust.errors import RevocationDataError, RevocationUnavailable
 from mykey_core.trust.revocation import ocsp_answer
 from mykey_core.trust.revocation.breaker import BreakerSettings, CircuitBreaker
-from mykey_core.trust.revocation.fetch import Fetcher, Limits
+from mykey_core.trust.revocation.fetch import Fetched, Fetcher, FetchError, Limits
 from mykey_core.trust.revocation.ocsp_answer import OcspLimits, OcspQuestion, read_answer, responder_url
 from mykey_core.trust.revocation.ocsp_source import OcspSettings, OcspSource
 from mykey_core.trust.revocation.sources import RevocationUnknown, SourcesExhausted
@@ -230,6 +231,33 @@ def test_a_designated_responder_must_be_fit_and_its_revoked_is_revoked() -> None
     unfit = responder(issuer=Issuer.FORGED, purposes=(TIME_STAMPING,))
     with pytest.raises(RevocationDataError, match="ocsp_responder_usage"):
         believed(make_ocsp(REQUEST, by=unfit), designated=(unfit,))
+    other = responder(issuer=Issuer.FORGED, not_after=MOMENT + 48 * HOUR)
+    with pytest.raises(RevocationDataError, match="ocsp_responder"):
+        believed(make_ocsp(REQUEST, by=other), designated=(responder(),))
+
+
+class Recorder(Fetcher):
+    """Sends nothing and keeps what would have been sent."""
+
+    def __init__(self) -> None:
+        super().__init__(Limits())
+        self.bodies: list[bytes] = []
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Fetched:  # noqa: ARG002 - interface
+        """Fail, as a network that is down."""
+        self.bodies.append(body)
+        raise FetchError("http_failed")
+
+
+def test_every_attempt_has_a_nonce_of_its_own() -> None:
+    """32 random bytes in each question, also in the repetition: an answer cannot be kept for the next."""
+    recorder = Recorder()
+    settings = OcspSettings(url="http://ocsp.example.jp/", attempts=3)
+    with pytest.raises(SourcesExhausted):
+        OcspSource(settings, fetcher=recorder, breaker=CircuitBreaker(BreakerSettings())).check(card(), MOMENT)
+    requests = [ocsp.load_der_ocsp_request(body) for body in recorder.bodies]
+    nonces = {request.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce for request in requests}
+    assert [len(nonce) for nonce in nonces] == [32, 32, 32]
 
 
 @pytest.mark.parametrize(
@@ -385,9 +413,11 @@ def test_unknown_is_a_refusal_of_its_own(jpki_service: JpkiService) -> None:
 def test_a_slow_responder_costs_no_more_than_the_deadline(jpki_service: JpkiService, fault: Fault) -> None:
     """Neither silence nor an answer byte by byte holds a tap beyond the whole deadline."""
     jpki_service.break_with("ocsp", fault, seconds=0.2 if fault is Fault.HTTP_BYTEWISE else 3)
+    begin = time.monotonic()
     with pytest.raises(SourcesExhausted) as caught:
         ocsp_source(jpki_service.ocsp_url(KIND), seconds=0.6).check(card(), MOMENT)
     assert [attempt.code for attempt in caught.value.attempts] == ["http_timeout"]
+    assert time.monotonic() - begin < 20
 
 
 def test_openssl_answers_and_we_believe_it(tmp_path: Path) -> None:

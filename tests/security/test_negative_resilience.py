@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -286,9 +287,18 @@ def fetching(jpki_service: JpkiService, tmp_path: Path) -> Callable[..., Fetchin
 
 
 def test_a_crl_is_fetched_once_and_then_only_asked_after(
-    jpki_service: JpkiService, fetching: Callable[..., Fetching]
+    jpki_service: JpkiService, fetching: Callable[..., Fetching], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Conditional requests: 304 counts as success, also in a new process; a new CRL is taken."""
+    unchanged: list[bool] = []
+    real = Fetcher.get
+
+    def get(fetcher: Fetcher, url: str, headers: Mapping[str, str]) -> fetch.Fetched:
+        found = real(fetcher, url, headers)
+        unchanged.append(found.not_modified)
+        return found
+
+    monkeypatch.setattr(Fetcher, "get", get)
     found = fetching()
     assert found.problem() is None
     assert found.source.check(card("revoked"), MOMENT).state is REVOKED
@@ -299,6 +309,7 @@ def test_a_crl_is_fetched_once_and_then_only_asked_after(
     jpki_service.set_clock(tomorrow)
     assert found.problem(tomorrow) is None
     assert found.source.check(card(), tomorrow).this_update > MOMENT
+    assert unchanged == [False, True, False]
 
 
 CRL_FAULTS = {
@@ -430,11 +441,13 @@ def dripping(data: bytes, pause: float) -> Iterator[str]:
 def test_a_header_byte_by_byte_is_cut_off_at_the_deadline() -> None:
     """Each byte comes in time and the whole never does: the deadline is for the whole exchange."""
     limits = Limits(deadline=timedelta(seconds=0.5), step=timedelta(seconds=5))
+    begin = time.monotonic()
     with (
         dripping(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000, 0.05) as url,
         pytest.raises(FetchError, match="http_timeout"),
     ):
         Fetcher(limits).get(url, {})
+    assert time.monotonic() - begin < 20
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from uuid_utils.compat import uuid7
 
 from mykey_core.audit import events
@@ -22,6 +22,9 @@ from mykey_core.storage.tables import audit_record
 
 events.register(*CORE_EVENTS)
 _insert = Prepared(insert(audit_record))
+_exists = Prepared(
+    select(audit_record.c.id).where(audit_record.c.municipality == bindparam("m"), audit_record.c.id == bindparam("i"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,16 @@ class AuditRecord:
     def as_json(self) -> dict[str, Any]:
         """The record as JSON values."""
         return {"id": str(self.id), "at": self.at.isoformat(), "event": self.event, "facts": dict(self.facts)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> AuditRecord:
+        """The record of `as_json`."""
+        return cls(UUID(value["id"]), datetime.fromisoformat(value["at"]), value["event"], value["facts"])
+
+
+def exists(session: Session, municipality: str, record_id: UUID) -> bool:
+    """Whether a record was written, for a caller that lost the answer of its commit."""
+    return session.first(_exists, {"m": municipality, "i": record_id}) is not None
 
 
 def append(session: Session, municipality: str, at: datetime, event: str, facts: Mapping[str, Any]) -> AuditRecord:

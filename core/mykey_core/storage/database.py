@@ -7,6 +7,7 @@ durable; `writing` the same for a block of code. SQLAlchemy's engine stays reach
 from __future__ import annotations
 
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,9 @@ from mykey_core.storage.session import RemoteSession, Session
 from mykey_core.tenancy.codes import is_municipality_code
 
 T = TypeVar("T")
+Work = Callable[[Session], T]
+WasMade = Callable[[Session, T], bool]
+FIND_OUT_SECONDS = 10.0
 
 
 class Database(ABC):
@@ -44,10 +48,12 @@ class Database(ABC):
         self._idle: deque[Session] = deque()
 
     @abstractmethod
-    def commit(self, work: Callable[[Session], T]) -> T:
+    def commit(self, work: Work[T], was_made: WasMade[T] | None = None) -> T:
         """Do `work` in a write transaction; what it raises is raised here, with nothing written.
 
         `work` may run in another thread, beside units of other callers, and must not write by another session.
+        Where the connection is lost during the commit, `was_made(session, result)` finds out on a new one whether it
+        was; without it, or when the database stays away, `CommitUnknown` is raised.
         """
 
     @abstractmethod
@@ -71,9 +77,12 @@ class Database(ABC):
 
     def dispose(self) -> None:
         """Close all connections; the next use opens new ones."""
-        while self._idle:
-            self._idle.pop().close()
+        self._close_idle()
         self.engine.dispose()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close(broken=True)
 
     def translate(self, error: Exception, sql: str) -> Exception:
         """A driver's error as `StorageUnavailable` or as SQLAlchemy's."""
@@ -94,6 +103,7 @@ class Database(ABC):
             yield session
         except StorageUnavailable:
             session.close(broken=True)
+            self._close_idle()  # they may have gone the same way
             raise
         except BaseException:
             self._idle.append(session)
@@ -118,7 +128,7 @@ class SqliteDatabase(Database):
         super().__init__(engine, municipality)
         self._group = GroupCommit(self._connect, patience=BUSY_TIMEOUT_MS / 1000)
 
-    def commit(self, work: Callable[[Session], T]) -> T:
+    def commit(self, work: Work[T], was_made: WasMade[T] | None = None) -> T:  # noqa: ARG002 - nothing gets lost here
         """See `Database.commit`."""
         return self._group.run(work)
 
@@ -148,10 +158,29 @@ class PostgresDatabase(Database):
         super().__init__(engine.execution_options(isolation_level="AUTOCOMMIT"), municipality)
         self.driver_error = psycopg.Error
 
-    def commit(self, work: Callable[[Session], T]) -> T:
+    def commit(self, work: Work[T], was_made: WasMade[T] | None = None) -> T:
         """See `Database.commit`."""
-        with self.writing() as session:
-            return work(session)
+        results: list[T] = []
+        try:
+            with self.writing() as session:
+                results.append(work(session))
+        except CommitUnknown:
+            if was_made is None or not results or not self._find_out(was_made, results[0]):
+                raise
+        return results[0]
+
+    def _find_out(self, was_made: WasMade[T], result: T) -> bool:
+        """Ask until the database answers or `FIND_OUT_SECONDS` are over, which is an answer too: nobody knows."""
+        until = time.monotonic() + FIND_OUT_SECONDS
+        while True:
+            self._close_idle()  # they went the same way
+            try:
+                with self.writing() as session:
+                    return was_made(session, result)
+            except StorageUnavailable:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:

@@ -175,7 +175,8 @@ class RemoteSession(Session):
 
     def commit(self) -> None:
         """See `Session.commit`."""
-        if len(self._unsent) > 1:
+        nothing_done = len(self._unsent) == 1 and self._unsent[0][0] == self._database.begin_statement
+        if self._unsent and not nothing_done:
             try:
                 self._send(("COMMIT", None))
             except self._database.driver_error as error:

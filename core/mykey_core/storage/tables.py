@@ -20,7 +20,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from mykey_core.audit.canonical import CanonicalJson
+from mykey_core.audit.types import CanonicalJson
 from mykey_core.storage.types import UtcInstant
 
 metadata = MetaData(
@@ -199,3 +199,31 @@ audit_record = Table(
     Column("facts", CanonicalJson, nullable=False),  # what `audit.events` allows: codes, ids, checks, pairwise ids
     PrimaryKeyConstraint("municipality", "id"),
 )
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    _municipality(),
+    Column("caller", Uuid, nullable=False),  # the terminal; all zeros for one that is being enrolled
+    Column("key_hash", LargeBinary(32), nullable=False),
+    Column("request_hash", LargeBinary(32), nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "caller", "key_hash"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _municipality(),
+    Column("id", Uuid, nullable=False),  # UUIDv7: in order of time
+    Column("subscriber", String(64), nullable=False),  # a plugin: each has its own row of an event
+    Column("kind", String(64), nullable=False),
+    Column("person_id", Uuid, nullable=True),  # becomes the subscriber's own pairwise id on delivery
+    Column("facts", JSON, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcInstant, nullable=True),  # None: given up, for a person to look at
+    PrimaryKeyConstraint("municipality", "id", "subscriber"),
+)
+Index("ix_outbox_due_at", outbox.c.municipality, outbox.c.due_at)

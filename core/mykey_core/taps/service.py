@@ -13,7 +13,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from mykey_core.audit.records import AuditRecord, append
+from mykey_core.audit.records import AuditRecord, append, exists
 from mykey_core.authentication.errors import TokenRefused
 from mykey_core.authentication.nonce import new_nonce
 from mykey_core.authentication.verifier import TokenVerifier, VerifiedToken
@@ -30,6 +30,7 @@ from mykey_core.plugins.hookspecs import TapRequest
 from mykey_core.plugins.manifest import Action
 from mykey_core.plugins.runtime import PluginRuntime, Route
 from mykey_core.storage.database import Database
+from mykey_core.storage.idempotency import IdempotencyKey, claim, find_answer, forget_expired, keep_answer
 from mykey_core.storage.session import Session
 from mykey_core.taps import store
 from mykey_core.taps.errors import TapRefused
@@ -105,33 +106,62 @@ class TapService:
         self._renewals = renewals or Renewals(people)
         self._attributes = attributes
 
-    def begin(self, terminal: Terminal, service: str, action: str, values: Mapping[str, Any]) -> Challenge:
+    def begin(
+        self,
+        terminal: Terminal,
+        service: str,
+        action: str,
+        values: Mapping[str, Any],
+        key: IdempotencyKey | None = None,
+    ) -> Challenge:
         """Check what is asked for and issue a challenge for it; the input is bound to the nonce from here on."""
         route, wanted = self._route(terminal, service, action)
         if wanted.subject not in {"registered", "enrol"}:
             raise TapRefused("action_unknown", "this action needs no tap")
         now = self._clock()
+        answered = find_answer(self._database, self._municipality, key, now)
+        if answered is not None:
+            return self._open_challenge(terminal, UUID(answered["tap_id"]), route, now)
         row = store.TapRow(
             uuid7(), terminal.id, service, action, checked_input(wanted, values), new_nonce(), "open",
             now + NONCE_LIFETIME, None,
         )  # fmt: skip
-        self._database.commit(lambda session: store.insert_tap(session, self._municipality, now, row))
+
+        def unit(session: Session) -> None:
+            claim(session, self._municipality, key, now)
+            store.insert_tap(session, self._municipality, now, row)
+            keep_answer(session, self._municipality, key, {"tap_id": str(row.id)})
+
+        self._database.commit(unit)
         return Challenge(row.id, row.nonce, self._origin, row.expires_at, route.service.needs)
 
     def prove(
-        self, terminal: Terminal, tap_id: UUID, token: dict[str, Any], attributes: Mapping[str, Any] | None = None
+        self,
+        terminal: Terminal,
+        tap_id: UUID,
+        token: dict[str, Any],
+        attributes: Mapping[str, Any] | None = None,
+        key: IdempotencyKey | None = None,
     ) -> TapReply:
         """Check the proof and act on it; `TokenRefused`, `TapRefused` or `StorageUnavailable` otherwise."""
         now = self._clock()
+        answered = find_answer(self._database, self._municipality, key, now)
+        if answered is not None:
+            return _reply_of(tap_id, answered)
         row = self._open_tap(terminal, tap_id, now)
         try:
             verified = self._verifier.verify_members(token, row.nonce, now)
             route, action = self._route(terminal, row.service, row.action)
             self._follow_renewal(verified, now)
             presented = self._presented(attributes, row.nonce, now)
-            return self._database.commit(
-                lambda session: self._act_for_card(session, terminal, route, action, row, verified, now, presented)
-            )
+
+            def unit(session: Session) -> TapReply:
+                claim(session, self._municipality, key, now)
+                reply = self._act_for_card(session, terminal, route, action, row, verified, now, presented)
+                keep_answer(session, self._municipality, key, _answer_of(reply))
+                return reply
+
+            return self._database.commit(unit, self._was_made)
         except (TokenRefused, TapRefused) as refusal:
             self._refuse(terminal, row, refusal, now)
         except (PluginFault, ConsentDenied) as fault:
@@ -148,7 +178,13 @@ class TapService:
         return TapStatus(tap_id, "expired" if expired else row.state, row.result)
 
     def act(
-        self, terminal: Terminal, service: str, action: str, values: Mapping[str, Any], visit_id: UUID | None
+        self,
+        terminal: Terminal,
+        service: str,
+        action: str,
+        values: Mapping[str, Any],
+        visit_id: UUID | None,
+        key: IdempotencyKey | None = None,
     ) -> TapReply:
         """An action without a new tap: for the person of a running visit, or of the staff alone."""
         route, wanted = self._route(terminal, service, action)
@@ -156,14 +192,20 @@ class TapService:
             raise TapRefused("action_unknown", "this action needs a tap")
         checked = checked_input(wanted, values)
         now = self._clock()
+        answered = find_answer(self._database, self._municipality, key, now)
+        if answered is not None:
+            return _reply_of(None, answered)
         try:
             with self._database.writing() as session:
+                claim(session, self._municipality, key, now)
                 subject = self._visitor(session, terminal, route, visit_id, now) if wanted.subject == "visit" else None
                 request = self._request(terminal, route, wanted, checked, subject, now)
                 result = self._plugins.tap(route, request, session, self._people_of(route, request, session))
                 facts = self._facts(terminal, service, action, result.code) | {"subject": subject}
                 record = append(session, self._municipality, now, "action.done", facts)
-                return TapReply(None, result_as_json(result), None, record)
+                reply = TapReply(None, result_as_json(result), None, record)
+                keep_answer(session, self._municipality, key, _answer_of(reply))
+                return reply
         except (PluginFault, ConsentDenied) as fault:
             refusal = _refusal_of(fault)
             facts = self._facts(terminal, service, action, refusal.code)
@@ -179,6 +221,7 @@ class TapService:
     def forget_old(self) -> int:
         """Delete old taps and visits with what they held; for a job that runs every few minutes."""
         with self._database.writing() as session:
+            forget_expired(session, self._municipality, self._clock())
             return store.forget_old(session, self._municipality, self._clock())
 
     # -- inside ------------------------------------------------------------------------------------------
@@ -193,6 +236,17 @@ class TapService:
         if wanted is None:
             raise TapRefused("action_unknown")
         return route, wanted
+
+    def _was_made(self, session: Session, reply: TapReply) -> bool:
+        """After a commit whose answer was lost: wait for the tap's row, then see whether this very record is there."""
+        if reply.tap_id is not None:
+            store.take(session, self._municipality, reply.tap_id)
+        return exists(session, self._municipality, reply.audit.id)
+
+    def _open_challenge(self, terminal: Terminal, tap_id: UUID, route: Route, now: datetime) -> Challenge:
+        """The challenge of a tap that was asked for before; refused when it is used or over."""
+        row = self._open_tap(terminal, tap_id, now)
+        return Challenge(row.id, row.nonce, self._origin, row.expires_at, route.service.needs)
 
     def _open_tap(self, terminal: Terminal, tap_id: UUID, now: datetime) -> store.TapRow:
         row = store.read_tap(self._database, self._municipality, tap_id)
@@ -349,6 +403,15 @@ def _refusal_of(fault: PluginFault | ConsentDenied) -> TapRefused:
 
 def _enrolling(route: Route) -> tuple[str, ...]:
     return tuple(action.name for action in route.service.actions if action.subject == "enrol")
+
+
+def _answer_of(reply: TapReply) -> dict[str, Any]:
+    """What is stored of a reply for a caller that sends the same request again."""
+    return {"result": dict(reply.result), "audit": reply.audit.as_json()}
+
+
+def _reply_of(tap_id: UUID | None, answer: Mapping[str, Any]) -> TapReply:
+    return TapReply(tap_id, answer["result"], None, AuditRecord.from_json(answer["audit"]))
 
 
 def _lines(checks: tuple[CheckResult, ...]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from mykey_core.authentication import strict_json
 from mykey_core.errors import Refusal
 from mykey_core.hub import Hub
 from mykey_core.plugins.manifest import Action, Service
+from mykey_core.storage.idempotency import IdempotencyKey
 from mykey_core.taps.errors import TapRefused
 from mykey_core.taps.service import TapReply
 from mykey_core.taps.wording import localise
@@ -155,6 +156,15 @@ def _uuid(text: str, code: str) -> UUID:
         raise TapRefused(code) from error
 
 
+def _key(terminal: Terminal) -> IdempotencyKey | None:
+    """The request's Idempotency-Key, bound to its path and body; None without the header."""
+    text = request.headers.get("Idempotency-Key")
+    if text is None:
+        return None
+    content = b"\0".join((request.method.encode(), request.path.encode(), request.get_data()))
+    return IdempotencyKey.of(terminal.id, text, content)
+
+
 class _Views:
     """The views, bound to one hub."""
 
@@ -205,7 +215,7 @@ class _Views:
         return models.ServicesReply(services=[_service_view(route.service, language) for route in routes if route])
 
     def begin(self, terminal: Terminal, body: models.TapRequestBody) -> models.ChallengeReply:
-        challenge = self._hub.taps.begin(terminal, body.service, body.action, body.input)
+        challenge = self._hub.taps.begin(terminal, body.service, body.action, body.input, _key(terminal))
         return models.ChallengeReply(
             tap_id=str(challenge.tap_id),
             nonce=challenge.nonce,
@@ -218,11 +228,11 @@ class _Views:
         if OUTCOME in request.environ:
             raise request.environ[OUTCOME]
         tap = _uuid(tap_id, "tap_unknown")
-        return self._reply(self._hub.taps.prove(terminal, tap, body.token, body.attributes))
+        return self._reply(self._hub.taps.prove(terminal, tap, body.token, body.attributes, _key(terminal)))
 
     def act(self, terminal: Terminal, body: models.ActionRequest) -> models.ResultReply:
         visit = _uuid(body.visit_id, "visit_ended") if body.visit_id else None
-        return self._reply(self._hub.taps.act(terminal, body.service, body.action, body.input, visit))
+        return self._reply(self._hub.taps.act(terminal, body.service, body.action, body.input, visit, _key(terminal)))
 
     def end_visit(self, terminal: Terminal, visit_id: str) -> None:
         self._hub.taps.end_visit(terminal, _uuid(visit_id, "visit_ended"))

@@ -66,6 +66,8 @@ class ProofLane:
 
     def _answer(self, environ: Environ, tap_id: str) -> bytes | None:
         """The body of the reply; None for what Flask must answer."""
+        if "HTTP_IDEMPOTENCY_KEY" in environ:
+            return None
         body = self._body(environ)
         try:
             request = strict_json.loads(body.decode("utf-8"))

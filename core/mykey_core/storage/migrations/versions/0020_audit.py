@@ -45,7 +45,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("municipality", "reference", "leaf_index", name=op.f("pk_audit_subject")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_audit_subject_leaf_index", "audit_subject", ["municipality", "leaf_index"])
     op.create_table(
         "audit_checkpoint",
         _municipality(),

@@ -23,6 +23,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from mykey_cardap.emulator.jpki.authority import ca_key, ocsp_responder_key
 from mykey_cardap.emulator.personas import Issuer
+from mykey_cardap.kinds import CertificateKind
 from mykey_core.trust.errors import RevocationDataError, RevocationUnavailable
 from mykey_core.trust.revocation import ocsp_answer
 from mykey_core.trust.revocation.breaker import BreakerSettings, CircuitBreaker
@@ -231,9 +232,10 @@ def test_a_designated_responder_must_be_fit_and_its_revoked_is_revoked() -> None
     unfit = responder(issuer=Issuer.FORGED, purposes=(TIME_STAMPING,))
     with pytest.raises(RevocationDataError, match="ocsp_responder_usage"):
         believed(make_ocsp(REQUEST, by=unfit), designated=(unfit,))
-    other = responder(issuer=Issuer.FORGED, not_after=MOMENT + 48 * HOUR)
+    key = ocsp_responder_key(CertificateKind.SIGNATURE)
+    other = make_ocsp(REQUEST, by=responder(issuer=Issuer.FORGED, key=key), key=key)
     with pytest.raises(RevocationDataError, match="ocsp_responder"):
-        believed(make_ocsp(REQUEST, by=other), designated=(responder(),))
+        believed(other, designated=(responder(),))
 
 
 class Recorder(Fetcher):

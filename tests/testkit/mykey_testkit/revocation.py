@@ -141,8 +141,9 @@ def responder(
     not_before: datetime = MOMENT - 24 * HOUR,
     not_after: datetime = MOMENT + 24 * HOUR,
     more: Iterable[Extension] = (),
+    key: PrivateKey | None = None,
 ) -> x509.Certificate:
-    """A delegated responder's certificate."""
+    """A delegated responder's certificate; `key` is the responder's own, if it is not the usual one."""
     ca = JPKI.ca_certificate(KIND, generation, issuer=issuer)
     signer = ca_key(KIND, generation) if issuer is Issuer.GENUINE else keystore.key(f"ca/{KIND}/{issuer}")
     name = x509.Name([*ca.subject, x509.NameAttribute(x509.NameOID.COMMON_NAME, "OCSP responder")])
@@ -150,7 +151,7 @@ def responder(
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(ca.subject)
-        .public_key(ocsp_responder_key(KIND).public_key())
+        .public_key((key or ocsp_responder_key(KIND)).public_key())
         .serial_number(77)
         .not_valid_before(not_before)
         .not_valid_after(not_after)

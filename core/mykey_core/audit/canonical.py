@@ -1,4 +1,4 @@
-"""The one text of a record: canonical JSON by RFC 8785, and the column type that stores facts in that form.
+"""The one text of a record: canonical JSON by RFC 8785.
 
 Facts hold strings, integers, booleans, null, lists and objects with ASCII member names; for these Python's own encoder
 with sorted members gives the bytes of RFC 8785 (the tests compare it with another implementation). Floating-point
@@ -8,21 +8,13 @@ numbers, whose canonical form is the hard part of the standard, have no place in
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
-
-from sqlalchemy import JSON
-from sqlalchemy.types import TypeDecorator
 
 from mykey_core.storage.types import from_microseconds
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
-
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-_UTC = timedelta(0)
 
 
 def canonical_json(value: Any) -> str:
@@ -30,36 +22,32 @@ def canonical_json(value: Any) -> str:
     return _encode(value)
 
 
-class CanonicalJson(TypeDecorator[Any]):
-    """A JSON column whose stored text is canonical, so that a record's text can be put together without parsing.
-
-    In PostgreSQL it is `json`, which keeps the text as it came (`jsonb` does not).
-    """
-
-    impl = JSON
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - the same text for every database
-        """A value → its canonical text."""
-        return canonical_json
+def instant_text(microseconds: int) -> str:
+    """Microseconds since 1970 as `2026-11-23T09:00:00.000000Z`: RFC 3339 in UTC, always with six digits."""
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return f"{_second(seconds)}.{fraction:06d}Z"
 
 
-def instant_text(instant: datetime) -> str:
-    """`2026-11-23T09:00:00.000000Z`: RFC 3339 in UTC, always with six digits of the second's fraction."""
-    text = instant.isoformat(timespec="microseconds")
-    if instant.utcoffset() != _UTC:
-        raise ValueError("an instant of a record is in UTC")
-    return text[:-6] + "Z"
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return from_microseconds(seconds * 1_000_000).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def record_text(municipality: str, record_id: UUID, at: int, event: str, facts: str) -> str:
+def record_text(municipality: str, record_id: str | UUID, at: int, event: str, facts: str) -> str:
     """The canonical text of a record from what the database holds: `at` in microseconds, `facts` as stored text.
 
-    What is no record raises `TypeError`, `ValueError`, `OverflowError` or `AttributeError`: it was not written by us.
+    `record_id` may be 32 hexadecimal digits. What is no record raises `TypeError`, `ValueError`, `OverflowError` or
+    `AttributeError`: it was not written by us.
     """
-    instant = instant_text(from_microseconds(at))
-    head = f'{{"at":"{instant}","event":{_word(event)},"facts":{facts}'
-    return f'{head},"id":"{record_id}","municipality":{_word(municipality)}}}'
+    head = f'{{"at":"{instant_text(at)}","event":{_word(event)},"facts":{facts}'
+    return f'{head},"id":"{_dashed(record_id)}","municipality":{_word(municipality)}}}'
+
+
+def _dashed(record_id: str | UUID) -> str:
+    text = str(record_id)
+    if len(text) != 32:  # noqa: PLR2004 - without dashes
+        return text
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 @lru_cache(maxsize=1024)

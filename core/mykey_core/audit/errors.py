@@ -4,6 +4,8 @@ AuditError
 ├── AuditSchemaError   an event or fact that is not in the register
 ├── NoteError          a signed note or checkpoint that cannot be read or trusted
 ├── ProofError         a proof that is no proof, or that proves something else
+├── NotSealed          a record that is not in the log, or not in a checkpoint yet
+├── PersonUnknown      the municipality knows no such person
 └── LogBroken          the stored log does not fit what was signed before: nothing is signed on top of it
 """
 
@@ -40,3 +42,17 @@ class LogBroken(AuditError):
     def __init__(self, size: int) -> None:
         super().__init__(f"the log does not continue its checkpoint of {size} records: run `mykey audit verify`")
         self.size = size
+
+
+class NotSealed(AuditError):
+    """There is no such record, or no checkpoint covers it yet."""
+
+    def __init__(self) -> None:
+        super().__init__("no checkpoint covers such a record: run `mykey audit checkpoint`, or check the id")
+
+
+class PersonUnknown(AuditError):
+    """The municipality knows no person of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("this municipality knows no such person")

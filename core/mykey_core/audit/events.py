@@ -40,16 +40,17 @@ class FactType:
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """An event and its facts; those in `optional` may be left out or null."""
+    """An event and its facts; those in `optional` may be left out or null. `about` are those that lead to a person."""
 
     name: str
     required: Mapping[str, FactType] = field(default_factory=dict)
     optional: Mapping[str, FactType] = field(default_factory=dict)
 
-    @property
-    def about(self) -> tuple[str, ...]:
-        """Names of the facts that lead to a person."""
-        return tuple(name for name, kind in {**self.required, **self.optional}.items() if kind.about)
+    about: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        every = {**self.required, **self.optional}
+        object.__setattr__(self, "about", tuple(name for name, form in every.items() if form.about))
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:

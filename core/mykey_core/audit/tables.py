@@ -16,9 +16,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    Uuid,
 )
 
+from mykey_core.audit.types import StoredUuid
 from mykey_core.storage.tables import audit_record, metadata
 from mykey_core.storage.types import UtcInstant
 
@@ -27,7 +27,7 @@ audit_leaf = Table(
     metadata,
     Column("municipality", String(6), nullable=False),
     Column("leaf_index", BigInteger, nullable=False),  # the place in the tree, from 0 without gaps
-    Column("record_id", Uuid, nullable=False),
+    Column("record_id", StoredUuid, nullable=False),
     Column("leaf_hash", LargeBinary(32), nullable=False),
     PrimaryKeyConstraint("municipality", "leaf_index"),
     sqlite_with_rowid=False,
@@ -54,7 +54,6 @@ audit_subject = Table(
     PrimaryKeyConstraint("municipality", "reference", "leaf_index"),
     sqlite_with_rowid=False,
 )
-Index("ix_audit_subject_leaf_index", audit_subject.c.municipality, audit_subject.c.leaf_index)
 
 audit_checkpoint = Table(
     "audit_checkpoint",

@@ -6,6 +6,7 @@ Everything is the real thing but the network: requests go through the WSGI appli
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 import uuid
@@ -81,6 +82,12 @@ class TerminalClient:
         body = {"code": code, "public_key": public, "name": "test terminal", "version": "1"}
         self.enrolment: Json = self._http.post("/api/v1/terminals/enrolments", json=body).get_json()
         self.headers: dict[str, str] = {"Accept-Language": "en"}
+
+    def another(self) -> TerminalClient:
+        """The same terminal for another thread: an HTTP client of its own with the same token."""
+        client = copy.copy(self)
+        client._http = self._http.application.test_client()  # noqa: SLF001 - its own kind
+        return client
 
     def assertion(self, **changes: Any) -> str:
         """A client assertion, with any claim changed (None leaves it out)."""
@@ -213,6 +220,18 @@ class HubHarness:
         self.hub = open_hub(self.settings, self.clock)
         self.app = create_app(self.hub)
 
+    def import_library(self) -> None:
+        """Put the library plugin's sample patrons and items into its tables, by its own command."""
+        from click.testing import CliRunner
+
+        from mykey_library.cli import library
+
+        demo = Path(str(files("mykey_library") / "demo"))
+        arguments = ["import", "--config", str(self.config)]
+        arguments += ["--patrons", str(demo / "patrons.csv"), "--items", str(demo / "items.csv")]
+        result = CliRunner().invoke(library, arguments)
+        assert result.exit_code == 0, result.output
+
     def terminal(self, point: str = "desk") -> TerminalClient:
         """A newly enrolled terminal of a service point, signed in."""
         return TerminalClient(self.app, self.hub.terminals.new_code(point), self.clock).sign_in()
@@ -248,15 +267,7 @@ def hub_database(request: pytest.FixtureRequest) -> DatabaseUrls | None:
 @pytest.fixture
 def library_hub(tmp_path: Path, hub_database: DatabaseUrls | None) -> Any:
     """A hub with the library plugin, its sample patrons and items, and one service point 'desk'; on both databases."""
-    from click.testing import CliRunner
-
-    from mykey_library.cli import library
-
     harness = HubHarness(tmp_path, LIBRARY, ["library-desk"], database=hub_database)
-    demo = Path(str(files("mykey_library") / "demo"))
-    arguments = ["import", "--config", str(harness.config)]
-    arguments += ["--patrons", str(demo / "patrons.csv"), "--items", str(demo / "items.csv")]
-    result = CliRunner().invoke(library, arguments)
-    assert result.exit_code == 0, result.output
+    harness.import_library()
     yield harness
     harness.close()

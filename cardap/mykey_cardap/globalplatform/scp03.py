@@ -38,12 +38,14 @@ class Scp03Session:
     It is closed, and its keys are overwritten, by the first thing that goes wrong with it: a transport error, an
     answer without a valid MAC, an exception of any kind. A closed session sends nothing and raises
     `SecureChannelClosedError`. An error status of the command itself is an answer and closes nothing.
+    `hello` is what the card told about itself, `keys` the static keys (their DEK wraps new ones).
     """
 
-    def __init__(self, whole: WholeApdus, messaging: HostMessaging, hello: CardHello) -> None:
+    def __init__(self, whole: WholeApdus, messaging: HostMessaging, hello: CardHello, keys: CardKeys) -> None:
         self._whole = whole
         self._messaging = messaging
         self.hello = hello
+        self.keys = keys
         self.closed = False
 
     @classmethod
@@ -78,7 +80,7 @@ class Scp03Session:
             messaging = handshake.finish(whole.exchange(handshake.second(hello, found)))
         finally:
             handshake.abandon()
-        return cls(whole, messaging, hello)
+        return cls(whole, messaging, hello, found)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"

@@ -5,7 +5,6 @@ Its code and ours share nothing but the cryptographic library. What it does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -47,8 +46,9 @@ class InProcess(SmartCardConnection):
 
 
 @pytest.fixture(params=[TRANSPORT.USB, TRANSPORT.NFC], ids=["extended", "short"])
-def connection(request: Any) -> Iterator[InProcess]:
-    yield InProcess(make_open_card(), request.param)
+def connection(request: Any) -> InProcess:
+    """Once with extended length, once with short APDUs and chaining."""
+    return InProcess(make_open_card(), request.param)
 
 
 def test_yubikit_reads_what_a_card_says_about_itself(connection: InProcess) -> None:

@@ -15,7 +15,7 @@ from mykey_cardap.apdu import SW
 from mykey_cardap.emulator import trace
 from mykey_cardap.emulator.application import Options
 from mykey_cardap.emulator.card import DEFAULT_ATR, Behaviour
-from mykey_cardap.emulator.cards import make_card
+from mykey_cardap.emulator.cards import NoFreeAreaError, make_card
 from mykey_cardap.emulator.personas import UnknownPersonaError
 from mykey_cardap.emulator.state import CardStateError
 from mykey_cardap.emulator.vpcd import DEFAULT_HOST, DEFAULT_PORT, VpcdSlot, serve_forever
@@ -80,6 +80,7 @@ class Atr(click.ParamType[bytes]):
 @click.option("--benchmark", type=click.IntRange(1), metavar="N", help="Measure N short APDUs through PC/SC.")
 @click.option("--atr", type=Atr(), default=DEFAULT_ATR.hex(), show_default=True)
 @click.option("--first-6f00", is_flag=True, help="Answer 6F00 to the first command after power-up.")
+@click.option("--service-application", is_flag=True, help="Put our own application into the card's free area.")
 @click.option("--blocked-6983", is_flag=True, help="Answer 6983 instead of 6984 for a blocked PIN.")
 def simulate(
     persona: str,
@@ -94,6 +95,7 @@ def simulate(
     atr: bytes,
     first_6f00: bool,
     blocked_6983: bool,
+    service_application: bool,
 ) -> None:
     """Put the emulated card PERSONA into the virtual reader and stay until interrupted.
 
@@ -104,8 +106,10 @@ def simulate(
     behaviour = Behaviour(atr, delay / _MS, sign_delay / _MS, first_6f00)
     options = Options(blocked_sw=SW.BLOCKED_ISO if blocked_6983 else SW.BLOCKED)
     try:
-        card = make_card(persona, state=state, behaviour=behaviour, options=options)
-    except (UnknownPersonaError, CardStateError) as error:
+        card = make_card(
+            persona, state=state, behaviour=behaviour, options=options, service_application=service_application
+        )
+    except (UnknownPersonaError, CardStateError, NoFreeAreaError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"cannot use the state file {state}: {error.strerror}") from error

@@ -20,7 +20,16 @@ from mykey_cardap.emulator.epoch import today_in_japan
 from mykey_cardap.emulator.files import Pin
 from mykey_cardap.emulator.jpki import EmulatedJpki
 from mykey_cardap.emulator.personas import CardType, Persona
+from mykey_cardap.emulator.service_application.persona_cards import (
+    blank_memory,
+    card_serial,
+    with_service_application,
+)
 from mykey_cardap.emulator.state import CardState
+
+
+class NoFreeAreaError(ValueError):
+    """A phone or an old card, on which no further application can be installed."""
 
 
 def make_card(
@@ -30,21 +39,36 @@ def make_card(
     state: Path | None = None,
     behaviour: Behaviour | None = None,
     options: Options | None = None,
+    service_application: bool = False,
 ) -> VirtualCard:
     """The card of a persona, without power.
 
     `today` (default: today in Japan) fixes the epoch of its certificates. With `state` the PINs and their
-    counters are loaded from and kept in that file; without, they live as long as the card object.
-    Raises `personas.UnknownPersonaError` and `state.CardStateError`.
+    counters are loaded from and kept in that file; without, they live as long as the card object. With
+    `service_application` our own application is in the card's free area, and in the state file what is written to it.
+    Raises `personas.UnknownPersonaError`, `state.CardStateError`, and `NoFreeAreaError` for anything but a plastic
+    My Number Card.
     """
     today = today or today_in_japan()
     behaviour = behaviour or Behaviour()
     persona = personas.load(persona_name, today)
     applications = list(_applications(persona, EmulatedJpki(today), options or Options(), behaviour.atr))
     _apply_remaining(persona, applications)
-    CardState(persona_name, _pins_by_key(applications), state)
+    if service_application and persona.card is not CardType.MY_NUMBER:
+        raise NoFreeAreaError(f"the persona {persona_name!r} has no card with a free area for our application")
+    memory = blank_memory() if service_application else None
+    CardState(persona_name, _pins_by_key(applications), state, memory)
     domain = next((found for found in applications if found.name == "issuer-domain"), None)
-    return VirtualCard(by_aid(applications), issuer_domain=domain, behaviour=behaviour)
+    if memory is None:
+        return VirtualCard(by_aid(applications), issuer_domain=domain, behaviour=behaviour)
+    return with_service_application(
+        [found for found in applications if found is not domain],
+        serial=card_serial(persona.holder.manufacture_serial),
+        issuer=int(persona.holder.municipality_code),
+        memory=memory,
+        objects=domain.data_objects if domain else {},
+        behaviour=behaviour,
+    )
 
 
 def _applications(persona: Persona, jpki: EmulatedJpki, options: Options, atr: bytes) -> Iterator[Application]:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from mykey_cardap.emulator.card import VirtualCard
+from mykey_cardap.emulator.memory import PowerLost
 from mykey_cardap.errors import CardRemovedError
 
 
@@ -29,7 +30,11 @@ class InProcessTransport:
             raise CardRemovedError("the card was removed")
         if self._left is not None:
             self._left -= 1
-        return self.card.process(command)
+        try:
+            return self.card.process(command)
+        except PowerLost:
+            self.card.power_off()
+            raise CardRemovedError("the card lost its power") from None
 
     def close(self) -> None:
         """Take the card out."""

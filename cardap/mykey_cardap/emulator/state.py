@@ -1,4 +1,4 @@
-"""PIN values and try counters of one card in a file, so that they outlive power-off and the program.
+"""PINs, try counters and the writable memory of one card in a file, so that they outlive power-off and the program.
 
 The file is JSON and always whole: a new one is written beside it, flushed to the disk and renamed over it.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 from mykey_cardap.emulator.files import Pin
+from mykey_cardap.emulator.memory import Image, Memory
 
 FORMAT: Final = "mykey-card-state-1"
 
@@ -25,13 +28,15 @@ class CardState:
     """The PINs of a card, kept in `path`, or in memory only when it is None.
 
     `pins` has a stable key for each. An existing file is loaded, and every later change is stored before
-    the card answers. `CardStateError` when the file is not one of this card.
+    the card answers. `memory` is that of the service application, if the card has one: kept beside the PINs, weak
+    bits included. `CardStateError` when the file is not one of this card.
     """
 
-    def __init__(self, card: str, pins: Mapping[str, Pin], path: Path | None) -> None:
+    def __init__(self, card: str, pins: Mapping[str, Pin], path: Path | None, memory: Memory | None = None) -> None:
         self.card = card
         self.path = path
         self._pins = pins
+        self._memory = memory
         if path is None:
             return
         if path.exists():
@@ -40,13 +45,17 @@ class CardState:
             self.save()
         for pin in pins.values():
             pin.changed = self.save
+        if memory is not None:
+            memory.stored = self.save
 
     def save(self) -> None:
         """Write the file (nothing happens without one)."""
         if self.path is None:
             return
         pins = {key: _pin_to_json(pin) for key, pin in self._pins.items()}
-        document = {"format": FORMAT, "card": self.card, "pins": pins}
+        document: dict[str, Any] = {"format": FORMAT, "card": self.card, "pins": pins}
+        if self._memory is not None:
+            document["memory"] = _memory_to_json(self._memory)
         write_atomically(self.path, json.dumps(document, indent=1).encode())
 
     def _load(self, path: Path) -> None:
@@ -57,7 +66,9 @@ class CardState:
                 raise CardStateError(f"the state file belongs to another card or version; {advice}")
             for key, pin in self._pins.items():
                 _pin_from_json(pin, document["pins"][key])
-        except (ValueError, KeyError, TypeError) as error:
+            if self._memory is not None and "memory" in document:
+                _memory_from_json(self._memory, document["memory"])
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
             raise CardStateError(f"the state file is damaged; {advice}") from error
 
 
@@ -101,3 +112,13 @@ def _pin_from_json(pin: Pin, fields: Mapping[str, Any]) -> None:
         raise ValueError(remaining)
     pin.value = None if value is None else value.encode("latin-1")
     pin.remaining = remaining
+
+
+def _memory_to_json(memory: Memory) -> dict[str, Any]:
+    image = memory.image()
+    return {"content": b64encode(zlib.compress(image.content)).decode(), "weak": image.weak}
+
+
+def _memory_from_json(memory: Memory, fields: Mapping[str, Any]) -> None:
+    weak = tuple((int(place), int(mask) & 0xFF) for place, mask in fields["weak"])
+    memory.restore(Image(zlib.decompress(b64decode(fields["content"], validate=True)), weak))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mykey_cardap.emulator.card import VirtualCard
+from mykey_cardap.emulator.memory import PowerLost
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 35963
@@ -82,7 +83,10 @@ class VpcdSlot:
         self.commands += 1
         if self.commands == self.pull_at:
             raise CardPulledError
-        response = self.card.process(command)
+        try:
+            response = self.card.process(command)
+        except PowerLost:
+            raise CardPulledError from None
         self.observe(command, response)
         return response
 

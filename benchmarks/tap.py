@@ -39,6 +39,7 @@ from mykey_core.authentication.verifier import LoginPolicy, TokenVerifier
 from mykey_core.hub import Hub, upgrade_database
 from mykey_core.identity.keys import load_keys
 from mykey_core.identity.people import People
+from mykey_core.logins import open_logins
 from mykey_core.plugins import hookspecs
 from mykey_core.plugins.config import PluginChoice
 from mykey_core.plugins.context import PluginContext, PluginDatabase
@@ -55,6 +56,7 @@ from mykey_core.taps.service import TapService
 from mykey_core.terminals.registry import TerminalRegistry
 from mykey_core.translations import Text
 from mykey_core.trust.fast_path import validate
+from mykey_core.trust.revocation.budget import RiskClass
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
 
@@ -127,10 +129,19 @@ class Ours:
         people = People(MUNICIPALITY, load_keys(settings.keys_file))
         runtime = _runtime()
         taps = TapService(
-            database=database, municipality=MUNICIPALITY, clock=clock, verifier=self._verifier(), people=people,
+            database=database, municipality=MUNICIPALITY, clock=clock, verifiers=dict.fromkeys(RiskClass, self._verifier()), people=people,
             plugins=runtime, residence=Residence([]), origin=ORIGIN,
         )  # fmt: skip
-        return Hub(settings, clock, database, runtime, TerminalRegistry(database, MUNICIPALITY, clock), taps)
+        return Hub(
+            settings,
+            clock,
+            database,
+            runtime,
+            TerminalRegistry(database, MUNICIPALITY, clock),
+            taps,
+            people,
+            open_logins(settings),
+        )
 
     def _verifier(self) -> TokenVerifier:
         trust, revocation = self._material.store, self._material.revocation
@@ -138,7 +149,7 @@ class Ours:
 
     def forget_certificates(self) -> None:
         """Every card is seen for the first time again."""
-        self.hub.taps._verifier = self._verifier()  # noqa: SLF001 - there is no such act in production
+        self.hub.taps._verifiers = dict.fromkeys(RiskClass, self._verifier())  # noqa: SLF001 - there is no such act in production
 
     def _enrol_terminal(self) -> tuple[UUID, str]:
         registry = self.hub.terminals

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, insert, select
 
-from mykey_cardap.kinds import CertificateKind
 from mykey_core.audit.records import append
-from mykey_core.authentication.verifier import LoginPolicy, TokenVerifier
 from mykey_core.clock import Clock, system_clock
 from mykey_core.consent.presentation import AttributeReader
 from mykey_core.identity.people import People
 from mykey_core.identity.renewal import Renewals
+from mykey_core.logins import Logins, open_logins
 from mykey_core.plugins.config import read_plugins_file
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import HubSettings
@@ -23,10 +22,6 @@ from mykey_core.storage.upgrade import upgrade_tables
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.service import TapService
 from mykey_core.terminals.registry import TerminalRegistry
-from mykey_core.trust.end_entity import SIGNATURE_POLICY
-from mykey_core.trust.refreshing import RefreshingSource
-from mykey_core.trust.revocation import CrlFileSource
-from mykey_core.trust.store import TrustStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +35,7 @@ class Hub:
     terminals: TerminalRegistry
     taps: TapService
     people: People
+    logins: Logins
 
     @property
     def engine(self) -> Engine:
@@ -71,24 +67,6 @@ def upgrade_database(settings: HubSettings) -> list[str]:
     return failed
 
 
-def signature_verifier(settings: HubSettings) -> TokenVerifier | None:
-    """The verifier of tokens by signature certificates; None where no CA for them is pinned."""
-    if not settings.identity.signature_ca:
-        return None
-    store = TrustStore.from_pem(settings.identity.signature_ca, allow_emulated=settings.synthetic)
-    return TokenVerifier(
-        trust=store,
-        revocation=RefreshingSource(CrlFileSource(settings.identity.signature_crl_folder, store=store)),
-        origin=settings.origin,
-        policy=LoginPolicy(CertificateKind.SIGNATURE, frozenset({SIGNATURE_POLICY})),
-    )
-
-
-def _attribute_reader(settings: HubSettings) -> AttributeReader | None:
-    verifier = signature_verifier(settings)
-    return None if verifier is None else AttributeReader(verifier)
-
-
 def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
     """Open everything that `settings` name; `ConfigurationError` when something is missing or unsafe."""
     database = open_database(settings.database_url, settings.municipality)
@@ -96,26 +74,20 @@ def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
         check_role(session)
     plugins_file = read_plugins_file(settings.plugins_file)
     plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=database.engine)
-    store = TrustStore.from_pem(settings.trust.authentication_ca, allow_emulated=settings.synthetic)
-    verifier = TokenVerifier(
-        trust=store,
-        revocation=RefreshingSource(CrlFileSource(settings.trust.crl_folder, store=store)),
-        origin=settings.origin,
-        policy=LoginPolicy(),
-    )
+    logins = open_logins(settings)
     keys = settings.identity.open_keys(settings.keys_file, settings.municipality)
     people = People(settings.municipality, keys)
     taps = TapService(
         database=database,
         municipality=settings.municipality,
         clock=clock,
-        verifier=verifier,
+        verifiers=logins.authentication,
         people=people,
         plugins=plugins,
         residence=Residence(list(settings.resident_distribution_points)),
         origin=settings.origin,
         renewals=Renewals(people, settings.identity.open_notices()),
-        attributes=_attribute_reader(settings),
+        attributes=None if logins.signature is None else AttributeReader(logins.signature),
     )
     terminals = TerminalRegistry(database, settings.municipality, clock)
-    return Hub(settings, clock, database, plugins, terminals, taps, people)
+    return Hub(settings, clock, database, plugins, terminals, taps, people, logins)

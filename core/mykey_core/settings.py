@@ -17,15 +17,15 @@ from mykey_core.authentication.origin import check_origin
 from mykey_core.errors import ConfigurationError
 from mykey_core.identity.settings import IdentitySettings
 from mykey_core.tenancy.codes import is_municipality_code
+from mykey_core.trust.revocation.settings import Environment, RevocationSettings, parse_settings
 
 
 class TrustSettings(BaseModel):
-    """Pinned CA certificates (PEM files) and the folder of signed CRL files (DER)."""
+    """Pinned CA certificates of the authentication certificates, all generations (PEM files)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     authentication_ca: tuple[Path, ...] = Field(min_length=1)
-    crl_folder: Path
 
 
 class HubSettings(BaseModel):
@@ -49,6 +49,7 @@ class HubSettings(BaseModel):
     resident_distribution_points: tuple[str, ...] = ()
     show_evidence: bool = False
     trust: TrustSettings
+    revocation: RevocationSettings
     identity: IdentitySettings = IdentitySettings()
 
     @field_validator("municipality")
@@ -62,6 +63,8 @@ class HubSettings(BaseModel):
     def _is_safe(self) -> Self:
         if self.environment == "production" and self.show_evidence:
             raise ValueError("show_evidence is for the demo and tests only")
+        if self.environment == "production" and self.revocation.environment is not Environment.PRODUCTION:
+            raise ValueError("revocation.environment must be 'production' like the hub's")
         return self
 
     @property
@@ -78,6 +81,9 @@ def load_settings(path: Path) -> HubSettings:
         raise ConfigurationError("config", "the file does not exist: make one with `mykey hub init`") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError("config", f"it is no valid TOML: {error}") from error
+    folder = path.resolve().parent
+    if "revocation" in raw:
+        raw["revocation"] = parse_settings(raw["revocation"], base=folder)
     try:
         settings = HubSettings.model_validate(raw)
     except ValidationError as error:
@@ -85,15 +91,12 @@ def load_settings(path: Path) -> HubSettings:
         place = ".".join(str(part) for part in first["loc"]) or "config"
         raise ConfigurationError(place, first["msg"]) from error
     check_origin(settings.origin, loopback_allowed=settings.synthetic)
-    return _absolute(settings, path.resolve().parent)
+    return _absolute(settings, folder)
 
 
 def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
     trust = settings.trust.model_copy(
-        update={
-            "authentication_ca": tuple(folder / path for path in settings.trust.authentication_ca),
-            "crl_folder": folder / settings.trust.crl_folder,
-        }
+        update={"authentication_ca": tuple(folder / path for path in settings.trust.authentication_ca)}
     )
     url = os.environ.get("MYKEY_DATABASE_URL") or settings.database_url
     relative = "sqlite:///"

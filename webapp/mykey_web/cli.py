@@ -85,4 +85,5 @@ def serve(config: Path, host: str, port: int, threads: int) -> None:
     server = create_server(create_app(opened), host=host, port=port, threads=threads)
     click.echo(json.dumps({"ready": f"http://{host}:{port}", "origin": opened.settings.origin}))
     sys.stdout.flush()
-    server.run()
+    with opened.logins.revocation.following():
+        server.run()

@@ -16,6 +16,7 @@ grants = ["database", "tap"]
 
 [plugins.library.services.library-desk]
 residents_only = true
+risk = "low"
 """
 
 
@@ -46,7 +47,16 @@ def settings_text(
             "",
             "[trust]",
             f"authentication_ca = [{', '.join(map(_toml, ca_files))}]",
-            'crl_folder = "crl"',
+            "",
+            "# Where revocation data comes from; see docs/how-to/revocation-sources.md.",
+            "[revocation]",
+            f"environment = {_toml('production' if environment == 'production' else 'test')}",
+            f"anchors = [{', '.join(map(_toml, ca_files))}]",
+            'state = "revocation"',
+            "",
+            "[[revocation.sources]]",
+            'type = "crl-file"',
+            'directory = "crl"',
             "",
         ]
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
+from mykey_core.settings import load_settings
 from mykey_testkit.hub import HubHarness, sign_challenge
 
 SERVICE = "library-desk"
@@ -108,11 +110,50 @@ def test_revocation_data_that_is_stale_closes_the_service(library_hub: HubHarnes
 
 
 def test_missing_revocation_data_closes_the_service(library_hub: HubHarness) -> None:
-    """Without any CRL no card is accepted."""
-    for path in (library_hub.folder / "hub" / "crl").iterdir():
-        path.unlink()
+    """Without any CRL, and without what an earlier run has kept of one, no card is accepted."""
+    for folder in ("crl", "revocation"):
+        shutil.rmtree(library_hub.folder / "hub" / folder)
+    (library_hub.folder / "hub" / "crl").mkdir()
     library_hub.restart()
     assert library_hub.terminal().tap("adult", SERVICE)["code"] == "revocation_unavailable"
+
+
+@pytest.mark.parametrize(
+    ("risk", "days", "code"),
+    [("low", 1, "not_registered"), ("low", 3, "revocation_unavailable"), ("high", 1, "revocation_unavailable")],
+)
+def test_an_outage_is_bridged_as_budgeted(library_hub: HubHarness, risk: str, days: int, code: str) -> None:
+    """With two days of budget for low risk, a CRL that ended yesterday still serves a service of low risk only."""
+    folder = library_hub.folder / "hub"
+    with (folder / "hub.toml").open("a") as file:
+        file.write(f'[revocation.budget.{library_hub.settings.municipality}]\nlow = "P2D"\n')
+    plugins = (folder / "plugins.toml").read_text()
+    (folder / "plugins.toml").write_text(
+        plugins.replace("residents_only = true", f'residents_only = true\nrisk = "{risk}"')
+    )
+    library_hub.settings = load_settings(folder / "hub.toml")
+    library_hub.clock.move(timedelta(days=days))
+    library_hub.restart()
+    assert library_hub.terminal().tap("adult", SERVICE)["code"] == code
+
+
+def test_an_acceptance_in_grace_is_flagged_in_the_audit(library_hub: HubHarness) -> None:
+    """The record of a tap says that it was accepted on data that was over."""
+    folder = library_hub.folder / "hub"
+    with (folder / "hub.toml").open("a") as file:
+        file.write(f'[revocation.budget.{library_hub.settings.municipality}]\nlow = "P2D"\n')
+    plugins = (folder / "plugins.toml").read_text()
+    (folder / "plugins.toml").write_text(
+        plugins.replace("residents_only = true", 'residents_only = true\nrisk = "low"')
+    )
+    library_hub.settings = load_settings(folder / "hub.toml")
+    modes = []
+    for days in (0, 1):
+        library_hub.clock.move(timedelta(days=days))
+        library_hub.restart()
+        library_hub.terminal().tap("adult", SERVICE, "link", patron_number="10000017")
+        modes.append(library_hub.audit("tap.done")[-1].facts["revocation"]["mode"])
+    assert modes == ["fresh", "grace"]
 
 
 def test_a_terminal_finds_out_what_became_of_a_tap(library_hub: HubHarness) -> None:

@@ -113,7 +113,8 @@ def _fresh(
     session: Session, municipality: str, references: Mapping[str, Reference], now: datetime
 ) -> Iterator[AccessEntry]:
     """Records of the last minutes that wait for their place in the log."""
-    for record_id, at, event, facts in session.execute(unsealed(municipality, recent(session, municipality, now))):
+    rows: Any = session.execute(unsealed(municipality, recent(session, municipality, now)))
+    for record_id, at, event, facts in rows:
         for value in references_of_record(event, facts):
             if value in references:
                 plugin = references[value].plugin

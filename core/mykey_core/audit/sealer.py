@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from mykey_core.audit.canonical import record_text
@@ -78,7 +78,7 @@ class Sealer:
 
     def _unsealed(self, after: UUID) -> list[RawRecord]:
         with self._database.reading() as session:
-            rows = session.execute(unsealed(self._municipality, after).limit(self._batch))
+            rows: Any = session.execute(unsealed(self._municipality, after).limit(self._batch))
             return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     def _add(self, edge: CompactRange, rows: list[RawRecord]) -> bool:
@@ -105,7 +105,7 @@ class Sealer:
         edge.append(digest, batch.merged)
 
 
-def unsealed(municipality: str, after: UUID) -> Select[*tuple[Any, ...]]:
+def unsealed(municipality: str, after: UUID) -> Any:
     """Records without a place whose id is greater than `after`, by id, as `RawRecord`."""
     return (
         select(*RAW_COLUMNS)

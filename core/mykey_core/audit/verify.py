@@ -212,7 +212,7 @@ class _Verifier:
     def _find_unsealed(self) -> None:
         after = NIL
         while rows := list(self._session.execute(unsealed(self._municipality, after).limit(_ROWS))):
-            for record_id, at, _event, _facts in rows:
+            for record_id, at, *_ in map(tuple, rows):
                 self._result.pending += 1
                 if not isinstance(at, int) or at < self._newest - _LATE:
                     self._result.add(FindingKind.INSERTED, record=record_id)

@@ -17,15 +17,13 @@ import click
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mykey_cardap.kinds import CertificateKind
-from mykey_core.authentication.verifier import LoginPolicy, TokenVerifier
 from mykey_core.errors import MykeyError, Refusal
-from mykey_core.hub import Hub, open_hub, signature_verifier
+from mykey_core.hub import Hub, open_hub
 from mykey_core.identity.enrolment import Proof
 from mykey_core.settings import HubSettings, load_settings
 from mykey_core.trust import fast_path
 from mykey_core.trust.end_entity import AUTHENTICATION_POLICY
-from mykey_core.trust.refreshing import RefreshingSource
-from mykey_core.trust.revocation import CrlFileSource
+from mykey_core.trust.revocation.budget import RiskClass
 from mykey_core.trust.store import TrustStore
 from mykey_core.trust.types import ValidatedCertificate
 
@@ -112,13 +110,8 @@ def validated(settings: HubSettings, der: bytes, now: datetime) -> ValidatedCert
 def proof_of(hub: Hub, kind: CertificateKind, token: dict[str, Any], nonce: str) -> Proof:
     """The proof in a token over `nonce`; `TokenRefused` when it does not hold."""
     now = hub.clock()
-    verifier = signature_verifier(hub.settings) if kind is CertificateKind.SIGNATURE else _verifier(hub.settings)
+    logins = hub.logins
+    verifier = logins.signature if kind is CertificateKind.SIGNATURE else logins.authentication[RiskClass.HIGH]
     if verifier is None:
         raise Refusal("input_invalid", "no CA for signature certificates is pinned: set identity.signature_ca")
     return Proof(verifier.verify_members(token, nonce, now).certificate, nonce, now)
-
-
-def _verifier(settings: HubSettings) -> TokenVerifier:
-    store = TrustStore.from_pem(settings.trust.authentication_ca, allow_emulated=settings.synthetic)
-    revocation = RefreshingSource(CrlFileSource(settings.trust.crl_folder, store=store))
-    return TokenVerifier(trust=store, revocation=revocation, origin=settings.origin, policy=LoginPolicy())

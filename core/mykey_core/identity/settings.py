@@ -44,13 +44,11 @@ class IdentitySettings(_Model):
     pkcs11: Pkcs11Settings | None = None
     renewal: RenewalSettings | None = None
     signature_ca: tuple[Path, ...] = ()
-    signature_crl_folder: Path = Path("crl-signature")
 
     def below(self, folder: Path) -> Self:
         """The same with relative paths made relative to `folder`."""
         update: dict[str, object] = {
             "signature_ca": tuple(folder / path for path in self.signature_ca),
-            "signature_crl_folder": folder / self.signature_crl_folder,
         }
         if self.pkcs11 is not None:
             update["pkcs11"] = self.pkcs11.model_copy(update={"pin_file": folder / self.pkcs11.pin_file})

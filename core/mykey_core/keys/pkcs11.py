@@ -35,9 +35,9 @@ class TokenKeys:
         """Log in once, so that a missing token or a wrong PIN stops the start with `ConfigurationError`."""
         self._settings = settings
         self._municipality = municipality
-        self._pin = _read_pin(settings.pin_file)
+        self._pin = read_pin(settings.pin_file)
         self._threads = threading.local()
-        self._token = _find_token(settings)
+        self._token = find_token(settings)
         self._epochs = self._find_epochs()
 
     def epochs(self, purpose: Purpose) -> tuple[int, ...]:
@@ -96,7 +96,7 @@ class TokenKeys:
     def _session(self) -> Any:
         session = getattr(self._threads, "session", None)
         if session is None:
-            session = self._threads.session = self._token.open(rw=True, user_pin=self._pin)
+            session = self._threads.session = open_session(self._token, self._pin)
             self._threads.keys = {}
         return session
 
@@ -128,7 +128,8 @@ def _epochs_in(labels: list[str], prefix: str) -> tuple[int, ...]:
     return tuple(sorted(int(number) for number in numbers if number.isdigit()))
 
 
-def _find_token(settings: TokenSettings) -> Any:
+def find_token(settings: TokenSettings) -> Any:
+    """The token that the settings name; `ConfigurationError` when it is not there."""
     try:
         import pkcs11  # noqa: PLC0415 - an extra: mykey[pkcs11]
         from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415 - the same
@@ -140,7 +141,18 @@ def _find_token(settings: TokenSettings) -> Any:
         raise ConfigurationError(_SETTING, f"no such token: {type(error).__name__}") from error
 
 
-def _read_pin(path: Path) -> str:
+def open_session(token: Any, pin: str) -> Any:
+    """A session of the calling thread; logging in is for the whole process, and once is enough (PKCS#11 v2.40 §5.6)."""
+    from pkcs11.exceptions import UserAlreadyLoggedIn  # noqa: PLC0415 - an extra: mykey[pkcs11]
+
+    try:
+        return token.open(rw=True, user_pin=pin)
+    except UserAlreadyLoggedIn:
+        return token.open(rw=True)
+
+
+def read_pin(path: Path) -> str:
+    """The PIN in a file that nobody else may read; `ConfigurationError` otherwise."""
     try:
         mode = path.stat().st_mode
         pin = path.read_text(encoding="utf-8").strip()

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mykey_core.errors import ConfigurationError
+from mykey_core.trust.revocation.budget import RiskClass
 
 
 class _Model(BaseModel):
@@ -17,9 +18,14 @@ class _Model(BaseModel):
 
 
 class ServicePolicy(_Model):
-    """The municipality's rules for one service: `residents_only` refuses cards that another town has issued."""
+    """The municipality's rules for one service.
+
+    `residents_only` refuses cards that another town has issued. `risk` says how bad it would be to let a revoked card
+    through, and so whether an outage of the revocation sources may be bridged (`[revocation.budget]` of the hub).
+    """
 
     residents_only: bool = False
+    risk: RiskClass = RiskClass.HIGH
 
 
 class PluginChoice(_Model):

@@ -16,7 +16,7 @@ from mykey_core.storage.session import Session
 from mykey_core.storage.tenancy import COLUMN
 
 SETTING = "mykey.municipality"
-APPEND_ONLY = frozenset({"audit_record"})
+APPEND_ONLY = frozenset({"audit_record", "audit_leaf", "audit_node", "audit_subject", "audit_checkpoint"})
 _POLICY = "own_municipality"
 _LOCK = 0x6D796B6579  # "mykey": one upgrade at a time
 _IS_PRIVILEGED = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")

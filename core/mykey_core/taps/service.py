@@ -38,6 +38,7 @@ from mykey_core.taps.inputs import checked_input
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.wording import result_as_json
 from mykey_core.terminals.registry import Terminal
+from mykey_core.trust.revocation.budget import RiskClass
 from mykey_core.trust.types import CheckResult
 
 NONCE_LIFETIME = timedelta(minutes=5)  # authentication-hub §2.1
@@ -87,7 +88,7 @@ class TapService:
         database: Database,
         municipality: str,
         clock: Clock,
-        verifier: TokenVerifier,
+        verifiers: Mapping[RiskClass, TokenVerifier],
         people: People,
         plugins: PluginRuntime,
         residence: Residence,
@@ -98,7 +99,7 @@ class TapService:
         self._database = database
         self._municipality = municipality
         self._clock = clock
-        self._verifier = verifier
+        self._verifiers = verifiers
         self._people = people
         self._plugins = plugins
         self._residence = residence
@@ -150,8 +151,8 @@ class TapService:
             return _reply_of(tap_id, answered)
         row = self._open_tap(terminal, tap_id, now)
         try:
-            verified = self._verifier.verify_members(token, row.nonce, now)
             route, action = self._route(terminal, row.service, row.action)
+            verified = self._verifiers[route.policy.risk].verify_members(token, row.nonce, now)
             self._follow_renewal(verified, now)
             presented = self._presented(attributes, row.nonce, now)
 

@@ -54,7 +54,7 @@ def make_api(app: Flask, hub: Hub) -> APIBlueprint:
 
 
 def _strict(body: bytes) -> dict[str, Any]:
-    """Read the body, refusing what parsers read differently: two members of one name, a byte order mark, wrong UTF-8."""
+    """Read the body, refusing what parsers read differently: members twice, a byte order mark, wrong UTF-8."""
     try:
         value = strict_json.loads(body.decode("utf-8"))
     except ValueError as error:

@@ -95,5 +95,6 @@ def _keep_crls_fresh(town: Town) -> None:
         while True:
             time.sleep(_CRL_EVERY_SECONDS)
             publish_crls(town, system_clock())
+            processes.run(["trust", "update", "--config", str(town.config)], town.folder / "hub.log")
 
     threading.Thread(target=publish, daemon=True).start()

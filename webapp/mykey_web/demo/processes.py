@@ -112,14 +112,19 @@ def start_agent(state: Path, log: Path) -> Child:
     return Child(["terminal", "agent", "--state", str(state), "--virtual"], log)
 
 
+def run(arguments: Sequence[str], log: Path, *, given: bytes = b"") -> int:
+    """Run a `mykey` command to its end; its output goes to `log`, `given` to its standard input."""
+    with log.open("ab") as output:
+        done = subprocess.run(  # noqa: S603 - our own program with our own arguments
+            [*_MYKEY, *arguments], input=given, stdout=output, stderr=output, check=False
+        )
+    return done.returncode
+
+
 def enrol_terminal(origin: str, code: str, state: Path, log: Path) -> None:
     """Run `mykey terminal enrol` with the one-time code on its standard input."""
     arguments = ["terminal", "enrol", "--hub", origin, "--code-stdin", "--state", str(state)]
-    with log.open("ab") as output:
-        done = subprocess.run(  # noqa: S603 - our own program with our own arguments
-            [*_MYKEY, *arguments], input=code.encode() + b"\n", stdout=output, stderr=output, check=False
-        )
-    if done.returncode:
+    if run(arguments, log, given=code.encode() + b"\n"):
         raise ProcessFailed(f"the terminal could not be enrolled: see {log}")
 
 

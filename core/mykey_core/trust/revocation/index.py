@@ -24,7 +24,7 @@ COLLISION_BYTES: Final = RECORD_BYTES + 1  # the serial and its reason code
 _CODE_BITS: Final = 4  # a reason code is at most 10
 _CODE_MASK: Final = 15
 _WIDE_SHIFT: Final = RECORD_BYTES * 8 + _CODE_BITS
-_SLICE_LOG: Final = 12  # 2^11 to 2^12 keys in a slice: some 15 µs to decode
+_SLICE_LOG: Final = 14  # 2^13 to 2^14 keys in a slice: some 30 µs to decode
 
 
 @dataclass(frozen=True, slots=True)

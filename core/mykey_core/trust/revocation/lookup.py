@@ -63,7 +63,9 @@ class SerialIndex:
 
     def _is_revoked_short(self, serial: int) -> bool:
         try:
-            part = self._parts[serial >> self._shift] or self._decode(serial >> self._shift)
+            part = self._parts[serial >> self._shift]
+            if part is None:  # not its truth: that would count all its keys
+                part = self._decode(serial >> self._shift)
             answer: bool = serial in part
         except (IndexError, OverflowError):  # beyond the greatest serial, or negative
             return False
@@ -73,7 +75,9 @@ class SerialIndex:
         key = serial & KEY_MASK
         number = key >> self._shift
         try:
-            part = self._parts[number] or self._decode(number)
+            part = self._parts[number]
+            if part is None:
+                part = self._decode(number)
             if key not in part:
                 return False
             record = serial.to_bytes(RECORD_BYTES)
@@ -84,7 +88,11 @@ class SerialIndex:
 
     def _has_key(self, key: int) -> bool:
         number = key >> self._shift
-        return number < len(self._parts) and key in (self._parts[number] or self._decode(number))
+        return number < len(self._parts) and key in self._part(number)
+
+    def _part(self, number: int) -> FrozenBitMap:
+        part = self._parts[number]
+        return self._decode(number) if part is None else part
 
     def _decode(self, number: int) -> FrozenBitMap:
         begin = self._layout.bitmaps_at
@@ -96,8 +104,7 @@ class SerialIndex:
     def _position(self, key: int) -> int:
         """The rank of a key that is in the index: how many keys are smaller."""
         number = key >> self._shift
-        part = self._parts[number] or self._decode(number)
-        return self._ranks[number] + part.rank(key) - 1
+        return self._ranks[number] + self._part(number).rank(key) - 1
 
     def _code_at(self, position: int) -> int:
         layout = self._layout

@@ -43,7 +43,8 @@ def make_api(app: Flask, hub: Hub) -> APIBlueprint:
     audience = hub.settings.origin + _TOKEN_PATH
     authorization = make_authorization_server(app, hub.terminals, audience)
     view = _Views(hub, audience)
-    app.wsgi_app = ProofLane(app.wsgi_app, hub, view.reply_in, app.config["MAX_CONTENT_LENGTH"])  # type: ignore[method-assign] - Flask's own way to wrap it
+    lane = ProofLane(app.wsgi_app, hub, view.reply_in, app.config["MAX_CONTENT_LENGTH"])
+    app.wsgi_app = lane  # type: ignore[method-assign]  # Flask's own way to wrap it
     api.before_request(view.admit)
     api.register_error_handler(Refusal, view.refused)
     api.register_error_handler(HTTPException, view.refused_by_framework)

@@ -25,9 +25,14 @@ ACTION = {**TERMINAL, "service": "library-desk", "action": "open", "code": "libr
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 # The JSON that facts may hold: no floating-point numbers, ASCII member names.
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(st.characters(max_codepoint=127), max_size=6), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(max_codepoint=127), max_size=6), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -1,7 +1,7 @@
 """The exact set of revoked serial numbers of one CRL: how it is laid out in bytes, and how it is built.
 
 Looking up is in `lookup`; files, names and times are in `snapshot`. The design and its figures are in
-docs/adr/revocation-index.md.
+docs/adr/0007-revocation-index.md.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mykey_testkit.audit import audit_town
 from mykey_testkit.hub import hub_database, library_hub
 from mykey_testkit.jpki.fixtures import _jpki_process, jpki_service
 from mykey_testkit.pcsc_fixtures import _pcsc_directory, insert_card, private_pcscd
@@ -10,6 +11,7 @@ from mykey_testkit.postgres import postgres_server
 __all__ = [
     "_jpki_process",
     "_pcsc_directory",
+    "audit_town",
     "hub_database",
     "insert_card",
     "jpki_service",

@@ -73,8 +73,9 @@ class WholeApdus:
         return ResponseApdu(bytes(data), response.sw)
 
     def _send(self, command: CommandApdu) -> ResponseApdu:
+        answer = self._transport.send_apdu(bytes(command))
         try:
-            return ResponseApdu.from_bytes(self._transport.send_apdu(bytes(command)))
+            return ResponseApdu.from_bytes(answer)
         except MalformedApduError as error:
             raise ResponseProtectionError("the card's answer has no status word") from error
 

@@ -14,6 +14,7 @@ from mykey_core.errors import MykeyError
 from mykey_core.hub import open_hub, upgrade_database
 from mykey_core.settings import load_settings
 from mykey_web.app import create_app
+from mykey_web.problem_list import as_markdown, problem_codes
 from mykey_web.setup import write_new_hub
 
 _config = click.option(
@@ -87,3 +88,14 @@ def serve(config: Path, host: str, port: int, threads: int) -> None:
     sys.stdout.flush()
     with opened.logins.revocation.following():
         server.run()
+
+
+@hub.command()
+@click.option("--markdown", is_flag=True, help="Print the reference page instead of JSON.")
+def problems(*, markdown: bool) -> None:
+    """List all problem codes of the API and the agent, with their status and title."""
+    codes = problem_codes()
+    click.echo(
+        as_markdown(codes) if markdown else json.dumps([code.as_json() for code in codes], ensure_ascii=False),
+        nl=not markdown,
+    )

@@ -93,7 +93,7 @@ def serve(config: Path, host: str, port: int, threads: int) -> None:
 @hub.command()
 @click.option("--markdown", is_flag=True, help="Print the reference page instead of JSON.")
 def problems(*, markdown: bool) -> None:
-    """List all problem codes of the API and the agent, with their status and title."""
+    """List all problem codes of the API and the agent, with their titles."""
     codes = problem_codes()
     click.echo(
         as_markdown(codes) if markdown else json.dumps([code.as_json() for code in codes], ensure_ascii=False),

@@ -59,7 +59,7 @@ def problem_body(code: str, language: str, extensions: Mapping[str, Any] | None 
     return {
         "type": f"urn:mykey:problem:{code}",
         "title": catalogue.get(f"{key}.title", language),
-        "status": status_of(code),
+        "status": _STATUS.get(code, _DEFAULT_STATUS),
         "detail": catalogue.get(f"{key}.text", language),
         "what_to_do": catalogue.get(f"{key}.what_to_do", language),
         "code": code,
@@ -79,11 +79,6 @@ def problem_response(
     response.headers["Content-Language"] = language
     response.headers.update(headers or {})
     return response
-
-
-def status_of(code: str) -> int:
-    """The HTTP status of a code."""
-    return _STATUS.get(code, _DEFAULT_STATUS)
 
 
 def code_of(error: HTTPException) -> str:

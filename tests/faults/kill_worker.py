@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from http import HTTPStatus
 from pathlib import Path
 
 from mykey_core.errors import StorageUnavailable
@@ -43,7 +44,8 @@ def tap_forever(terminal: TerminalClient, report: int) -> None:
     while True:
         challenge = client.begin(SERVICE)
         answer = client.prove(challenge, sign_challenge("adult", challenge))
-        os.write(report, f"{challenge['tap_id']} {answer.status_code}\n".encode())
+        code = "" if answer.status_code == HTTPStatus.OK else answer.get_json()["code"]
+        os.write(report, f"{challenge['tap_id']} {answer.status_code} {code}\n".encode())
 
 
 def one_life(harness: HubHarness, chance: random.Random) -> list[str]:
@@ -66,14 +68,15 @@ def one_life(harness: HubHarness, chance: random.Random) -> list[str]:
         return reports.read().decode().splitlines()
 
 
-def judge(harness: HubHarness, replies: list[str]) -> dict[str, int]:
+def judge(harness: HubHarness, replies: list[str]) -> dict[str, object]:
     """What the database says of the taps that were acknowledged."""
     harness.restart()
     done = Counter(record.facts["tap"] for record in harness.audit("tap.done"))
-    acknowledged = [line.split()[0] for line in replies if line.endswith(" 200")]
+    acknowledged = [line.split()[0] for line in replies if line.split()[1] == "200"]
+    others = Counter(line.split(maxsplit=1)[1] for line in replies if line.split()[1] != "200")
     return {
         "acknowledged": len(acknowledged),
-        "other_replies": len(replies) - len(acknowledged),
+        "other_replies": dict(others),
         "done": len(done),
         "lost": sum(tap not in done for tap in acknowledged),
         "twice": sum(count > 1 for count in done.values()),

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mykey_testkit.postgres import DatabaseUrls
@@ -13,19 +14,19 @@ from mykey_testkit.postgres import DatabaseUrls
 _WORKER = Path(__file__).parent / "kill_worker.py"
 
 
-def _kill(folder: Path, urls: DatabaseUrls | None, kills: int) -> dict[str, int]:
+def _kill(folder: Path, urls: DatabaseUrls | None, kills: int) -> dict[str, Any]:
     arguments = [str(folder), "--kills", str(kills)]
     if urls is not None:
         arguments += ["--hub-url", urls.hub, "--owner-url", urls.owner]
     done = subprocess.run([sys.executable, str(_WORKER), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    counts: dict[str, int] = json.loads(done.stdout)
+    counts: dict[str, Any] = json.loads(done.stdout)
     return counts
 
 
-def _judge(counts: dict[str, int]) -> None:
+def _judge(counts: dict[str, Any]) -> None:
     assert counts["acknowledged"] > counts["kills"], counts
-    assert (counts["lost"], counts["twice"], counts["other_replies"]) == (0, 0, 0), counts
+    assert (counts["lost"], counts["twice"]) == (0, 0), counts  # what was refused in the meantime is only printed
 
 
 def test_a_killed_hub_loses_nothing(tmp_path: Path, hub_database: DatabaseUrls | None) -> None:

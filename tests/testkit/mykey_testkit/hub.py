@@ -161,17 +161,18 @@ class HubHarness:
     clock: ManualClock = field(default_factory=ManualClock)
     environment: str = "test"
     database: DatabaseUrls | None = None  # SQLite in the folder where there is none
+    municipality: str = MUNICIPALITY
 
     def __post_init__(self) -> None:
         self.jpki = EmulatedJpki(tokyo_date(self.clock.now))
         write_new_hub(
             self.folder / "hub",
-            municipality=MUNICIPALITY,
+            municipality=self.municipality,
             titles={"ja": "みほん市", "en": "Mihon City"},
             origin=ORIGIN,
             ca=self._authorities(),
             environment=self.environment,
-            distribution_points=[self.jpki.distribution_point(MUNICIPALITY).rfc4514_string()],
+            distribution_points=[self.jpki.distribution_point(self.municipality).rfc4514_string()],
             plugins=self.plugins,
         )
         if self.database is not None:
@@ -239,7 +240,7 @@ class HubHarness:
     def audit(self, event: str | None = None) -> list[AuditRecord]:
         """All audit records, or those of one event, oldest first."""
         with self.hub.database.reading() as session:
-            records = records_since(session, MUNICIPALITY, self.clock.now - timedelta(days=3650))
+            records = records_since(session, self.municipality, self.clock.now - timedelta(days=3650))
         return [record for record in records if event in {None, record.event}]
 
     def close(self) -> None:

@@ -98,6 +98,29 @@ class PostgresServer:
         """End the server and its children as a power cut would (SIGQUIT: no shutdown checkpoint)."""
         self._signal(signal.SIGQUIT)
 
+    def make_standby(self, folder: Path) -> PostgresServer:
+        """A running streaming replica of this server, which answers each commit (synchronous replication)."""
+        standby = PostgresServer(folder, self.options)
+        if os.getuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        self.run("pg_basebackup", "-h", str(self.folder), "-U", "postgres", "-D", str(standby.data), "-R", "-c", "fast")
+        standby.start()
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+        until = time.monotonic() + _START_SECONDS
+        while self._value("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != 1:
+            assert time.monotonic() < until, "the standby does not follow"
+            time.sleep(0.02)
+        return standby
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self.execute("SELECT pg_promote(wait => true)")
+
+    def _value(self, statement: str) -> object:
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            row = connection.execute(statement).fetchone()  # type: ignore[call-overload] - psycopg wants literals
+        return None if row is None else row[0]
+
     def _signal(self, number: int) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)

@@ -1,0 +1,153 @@
+"""Two towns in one process and one database: what one town gave is worth nothing in the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from mykey_core.errors import ConfigurationError
+from mykey_testkit.clock import ManualClock
+from mykey_testkit.hub import LIBRARY, MUNICIPALITY, OTHER_TOWN, HubHarness, TerminalClient, sign_challenge
+from mykey_testkit.postgres import DatabaseUrls
+from mykey_web.tenants import TownFront, open_towns, read_towns
+from werkzeug.test import Client
+
+SERVICE = "library-desk"
+_TOWNS = f"""
+[town."{MUNICIPALITY}"]
+config = "own/hub/hub.toml"
+hosts = ["own.example.jp"]
+path = "/own"
+[town."{OTHER_TOWN}"]
+config = "other/hub/hub.toml"
+hosts = ["other.example.jp"]
+path = "/other"
+"""
+
+
+@dataclass
+class Door:
+    """The front as one town's terminals reach it: by a host name, or by a path prefix."""
+
+    front: TownFront
+    host: str
+    prefix: str = ""
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        environ["HTTP_HOST"] = self.host
+        environ["wsgi.url_scheme"] = "https"  # as a proxy that ends TLS says it
+        environ["PATH_INFO"] = self.prefix + environ["PATH_INFO"]
+        return self.front(environ, start_response)
+
+    def test_client(self) -> Client:
+        """What TerminalClient asks an application for."""
+        return Client(self)
+
+
+@dataclass
+class Towns:
+    """Both towns behind one front."""
+
+    front: TownFront
+    clock: ManualClock
+
+    def terminal(self, code: str, door: Door) -> TerminalClient:
+        """A terminal of the town `code`, enrolled through `door`."""
+        enrolment = self.front.hubs[code].terminals.new_code("desk")
+        return TerminalClient(door, enrolment, self.clock).sign_in()  # type: ignore[arg-type] - all it needs
+
+
+@pytest.fixture
+def towns(tmp_path: Path, hub_database: DatabaseUrls | None) -> Iterator[Towns]:
+    one_file = f"sqlite:///{tmp_path}/both.sqlite3"
+    urls = hub_database or DatabaseUrls(one_file, one_file)
+    harnesses = []
+    for name, code in (("own", MUNICIPALITY), ("other", OTHER_TOWN)):
+        (tmp_path / name).mkdir()
+        harnesses.append(HubHarness(tmp_path / name, LIBRARY, [SERVICE], database=urls, municipality=code))
+        harnesses[-1].import_library()
+        harnesses[-1].close()
+    (tmp_path / "towns.toml").write_text(_TOWNS, encoding="utf-8")
+    front = open_towns(tmp_path / "towns.toml", harnesses[0].clock)
+    yield Towns(front, harnesses[0].clock)
+    front.close()
+
+
+def _doors(towns: Towns) -> tuple[Door, Door]:
+    return Door(towns.front, "own.example.jp:8443"), Door(towns.front, "OTHER.example.jp")
+
+
+def test_a_link_in_one_town_is_none_in_the_other(towns: Towns) -> None:
+    """The same patron number can be linked in each town to that town's own citizen; cards of the other are refused."""
+    doors = _doors(towns)
+    own, other = towns.terminal(MUNICIPALITY, doors[0]), towns.terminal(OTHER_TOWN, doors[1])
+    assert own.tap("adult", SERVICE, "link", patron_number="10000017")["state"] == "done"
+    assert other.tap("adult", SERVICE)["code"] == "other_municipality"
+    assert other.tap("other-town", SERVICE)["code"] == "not_registered"
+    assert other.tap("other-town", SERVICE, "link", patron_number="10000017")["state"] == "done"
+
+
+def test_an_access_token_of_one_town_is_none_in_the_other(towns: Towns) -> None:
+    """The same header at the other town's door is unauthorized."""
+    own, other = _doors(towns)
+    terminal = towns.terminal(MUNICIPALITY, own)
+    assert terminal.get("/services").status_code == 200
+    terminal._http = other.test_client()  # type: ignore[assignment]
+    assert terminal.get("/services").status_code == 401
+    assert terminal.ask_token(terminal.assertion()).status_code in {400, 401}
+
+
+def test_a_tap_of_one_town_is_unknown_in_the_other(towns: Towns) -> None:
+    """A challenge and its proof, handed in at the other town by a terminal of the other town."""
+    doors = _doors(towns)
+    own, other = towns.terminal(MUNICIPALITY, doors[0]), towns.terminal(OTHER_TOWN, doors[1])
+    challenge = own.begin(SERVICE, "link", patron_number="10000017")
+    token = sign_challenge("adult", challenge)
+    assert other.prove(challenge, token).get_json()["code"] == "tap_unknown"
+    assert other.get(f"/taps/{challenge['tap_id']}").status_code == 404
+    assert own.prove(challenge, token).status_code == 200
+
+
+def test_an_enrolment_code_of_one_town_opens_no_other(towns: Towns) -> None:
+    """A terminal cannot enrol with a code that another town made."""
+    _, other = _doors(towns)
+    code = towns.front.hubs[MUNICIPALITY].terminals.new_code("desk")
+    stranger = TerminalClient(other, code, towns.clock)  # type: ignore[arg-type]
+    assert stranger.enrolment["code"] == "enrolment_code_invalid"
+
+
+def test_a_town_can_be_reached_by_path(towns: Towns) -> None:
+    """Where the host name is nobody's, the first part of the path says which town."""
+    terminal = towns.terminal(OTHER_TOWN, Door(towns.front, "hub.example.jp", "/other"))
+    assert terminal.enrolment["municipality"] == OTHER_TOWN
+    assert "nonce" in terminal.begin(SERVICE)
+
+
+@pytest.mark.parametrize(("host", "path"), [("nobody.example.jp", "/api/v1/services"), ("", "/"), ("x", "/third/api")])
+def test_a_request_for_no_town_is_404(towns: Towns, host: str, path: str) -> None:
+    """Neither of the towns answers, and the answer is a problem document."""
+    client: Client | FlaskClient = Client(towns.front)
+    answer = client.get(path, headers={"Host": host})
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[town."132218"]\nconfig = "a"\nhosts = ["a"]',
+        '[town."132217"]\nconfig = "a"',
+        '[town."132217"]\nconfig = "a"\nhosts = ["a"]\n[town."102016"]\nconfig = "b"\nhosts = ["A"]',
+        '[town."132217"]\nconfig = "a"\npath = "no-slash"',
+        "town = 1",
+        "",
+    ],
+)
+def test_a_wrong_towns_file_is_refused(tmp_path: Path, text: str) -> None:
+    """A code without its check digit, a town without a door, one door for two towns."""
+    (tmp_path / "towns.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError):
+        read_towns(tmp_path / "towns.toml")

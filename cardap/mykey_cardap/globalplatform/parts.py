@@ -42,6 +42,10 @@ class WholeApdus:
         self._extended = extended
         self._channel = channel
 
+    def prepare(self, command: CommandApdu) -> CommandApdu:
+        """The form in which a plain command will travel; the MAC covers the form of its length."""
+        return command if self._extended else _short(command)
+
     def exchange(self, command: CommandApdu) -> ResponseApdu:
         """Send one command and collect its answer. Raises `TransportError` and `SecureChannelError`s."""
         *parts, last = self._parts(command)

@@ -106,7 +106,7 @@ class Scp03Session:
             raise SecureChannelClosedError("the secure channel is closed; open a new one")
         plain = _parse(command)
         _check(plain)
-        protected = self._messaging.wrap(plain)
+        protected = self._messaging.wrap(self._whole.prepare(plain))
         try:
             return bytes(self._messaging.unwrap(self._whole.exchange(protected)))
         except BaseException:

@@ -11,9 +11,9 @@ _PREFIX, _SUFFIX = "refusal.", ".title"
 _HEAD = """\
 # Problem codes
 
-Every error of the JSON API is a problem document (RFC 9457) with `status`, `code`, `title`, `detail` and `what_to_do`, in
-the language of the request, and `type` = `urn:mykey:problem:<code>`. The loopback agent answers in the same form with
-codes of its own (`agent_…`, and what it saw of card and reader). Codes are stable.
+Every error of the JSON API is a problem document (RFC 9457) with `status`, `code`, `title`, `detail` and
+`what_to_do` in the language of the request, and `type` = `urn:mykey:problem:<code>`. The loopback agent answers in
+the same form with codes of its own (`agent_…`, and what it saw of card and reader). Codes are stable.
 
 This page is written by `mykey hub problems --markdown`.
 

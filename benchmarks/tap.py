@@ -129,7 +129,8 @@ class Ours:
         people = People(MUNICIPALITY, load_keys(settings.keys_file))
         runtime = _runtime()
         taps = TapService(
-            database=database, municipality=MUNICIPALITY, clock=clock, verifiers=dict.fromkeys(RiskClass, self._verifier()), people=people,
+            database=database, municipality=MUNICIPALITY, clock=clock, people=people,
+            verifiers=dict.fromkeys(RiskClass, self._verifier()),
             plugins=runtime, residence=Residence([]), origin=ORIGIN,
         )  # fmt: skip
         return Hub(
@@ -149,7 +150,7 @@ class Ours:
 
     def forget_certificates(self) -> None:
         """Every card is seen for the first time again."""
-        self.hub.taps._verifiers = dict.fromkeys(RiskClass, self._verifier())  # noqa: SLF001 - there is no such act in production
+        self.hub.taps._verifiers = dict.fromkeys(RiskClass, self._verifier())  # noqa: SLF001 - no such act exists
 
     def _enrol_terminal(self) -> tuple[UUID, str]:
         registry = self.hub.terminals

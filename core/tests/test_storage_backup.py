@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from mykey_core.cli import main
 from mykey_testkit.hub import HubHarness, TerminalClient
 

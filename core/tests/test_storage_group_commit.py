@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, insert, select
+
 from mykey_core.errors import StorageUnavailable
 from mykey_core.storage.database import Database, SqliteDatabase, open_database
 from mykey_core.storage.prepared import Prepared
 from mykey_core.storage.session import Session
-from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
 _numbers = Table("numbers", MetaData(), Column("number", Integer, primary_key=True))
 _insert = Prepared(insert(_numbers))
@@ -37,7 +38,7 @@ def _put(number: int) -> Any:
     return lambda session: session.run(_insert, {"number": number})
 
 
-def _count_commits(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def _count_commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     commits: list[int] = []
     commit = Session.commit
 
@@ -52,7 +53,7 @@ def _count_commits(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[
 def _hold(database: Database, entered: threading.Event, release: threading.Event) -> threading.Thread:
     """A thread whose unit holds the lead until `release`."""
 
-    def slow(session: Session) -> None:
+    def slow(_: Session) -> None:
         entered.set()
         release.wait(10)
 
@@ -64,7 +65,7 @@ def _hold(database: Database, entered: threading.Event, release: threading.Event
 
 def test_units_that_wait_share_one_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen units that arrive while another is written are committed together, and all are there."""
-    commits = _count_commits(database, monkeypatch)
+    commits = _count_commits(monkeypatch)
     entered, release = threading.Event(), threading.Event()
     holder = _hold(database, entered, release)
     with ThreadPoolExecutor(16) as pool:
@@ -149,7 +150,7 @@ def test_a_slow_unit_keeps_others_waiting_no_longer_than_their_patience(tmp_path
 
 def test_a_slow_unit_ends_its_group(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a unit beyond the hold the group is committed, and those after it make a group of their own."""
-    commits = _count_commits(database, monkeypatch)
+    commits = _count_commits(monkeypatch)
     entered, release = threading.Event(), threading.Event()
     holder = _hold(database, entered, release)
     with ThreadPoolExecutor(2) as pool:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Engine
+
 from mykey_core.storage import migrate
 from mykey_core.storage.all_tables import metadata
 from mykey_core.storage.engine import open_engine
 from mykey_testkit.postgres import OWNER, PostgresServer
-from sqlalchemy import Engine
 
 _numbers = iter(range(1000))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+
 from mykey_core.outbox.dispatcher import FIRST_DELAY, MAXIMUM_ATTEMPTS, Dispatcher, Event
 from mykey_core.outbox.events import emit
 from mykey_core.storage.database import Database, open_database
@@ -33,10 +34,12 @@ class Subscriber:
     """Keeps what it was told; fails as often as `faults` says."""
 
     def __init__(self, faults: int = 0) -> None:
+        """`faults` is how many deliveries fail."""
         self.events: list[Event] = []
         self.faults = faults
 
     def __call__(self, event: Event, _session: Session) -> None:
+        """Take the event, or fail after having heard it."""
         self.events.append(event)
         if self.faults:
             self.faults -= 1

@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy.exc import DBAPIError
+from uuid_utils.compat import uuid7
+
 from mykey_core.errors import ConfigurationError
 from mykey_core.storage.database import Database, open_database
 from mykey_core.storage.postgres import check_role
@@ -14,9 +18,6 @@ from mykey_core.storage.prepared import Prepared
 from mykey_core.storage.tables import metadata, person, service_point, terminal
 from mykey_core.storage.tenancy import TenantMismatch, TenantMissing, tenant_binds
 from mykey_testkit.postgres import DatabaseUrls, fresh_database
-from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
-from sqlalchemy.exc import DBAPIError
-from uuid_utils.compat import uuid7
 
 OWN, OTHER = "132217", "102016"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from mykey_testkit.hub import LIBRARY, HubHarness, TerminalClient, sign_challenge
 from mykey_testkit.postgres import (
     HUB_ROLE,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mykey_testkit.postgres import DatabaseUrls
 
 _WORKER = Path(__file__).parent / "kill_worker.py"

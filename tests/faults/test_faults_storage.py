@@ -9,9 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from werkzeug.test import TestResponse
+
 from mykey_core.storage.session import RemoteSession
 from mykey_testkit.hub import HubHarness, TerminalClient, sign_challenge
-from werkzeug.test import TestResponse
 
 SERVICE = "library-desk"
 Challenge = dict[str, Any]

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import Client
+
 from mykey_core.errors import ConfigurationError
 from mykey_testkit.clock import ManualClock
 from mykey_testkit.hub import LIBRARY, MUNICIPALITY, OTHER_TOWN, HubHarness, TerminalClient, sign_challenge
 from mykey_testkit.postgres import DatabaseUrls
 from mykey_web.tenants import TownFront, open_towns, read_towns
-from werkzeug.test import Client
 
 SERVICE = "library-desk"
 _TOWNS = f"""
@@ -38,6 +39,7 @@ class Door:
     prefix: str = ""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        """WSGI."""
         environ["HTTP_HOST"] = self.host
         environ["wsgi.url_scheme"] = "https"  # as a proxy that ends TLS says it
         environ["PATH_INFO"] = self.prefix + environ["PATH_INFO"]

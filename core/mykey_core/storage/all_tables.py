@@ -11,6 +11,7 @@ MODULES = (
     "mykey_core.identity.tables",
     "mykey_core.consent.tables",
     "mykey_core.audit.tables",
+    "mykey_core.card_writing.tables",
 )
 
 for _module in MODULES:

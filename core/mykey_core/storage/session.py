@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One connection in one transaction, in the same process as the database. `municipality` is None for administration, which crosses municipalities."""
+    """One connection in one transaction, in the process of the database or over a network.
+
+    `municipality` is None for administration, which crosses municipalities.
+    """
 
     __slots__ = ("_connection", "_database", "_driver", "_forms", "municipality")
 

@@ -8,7 +8,7 @@ security in PostgreSQL (`postgres.py`); this one stands on both databases and fa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import FromClause, Table
@@ -114,7 +114,7 @@ def _equalities(conditions: list[ColumnElement[bool]]) -> Iterator[tuple[Any, An
     """Both sides of every `=` that must hold: those under AND, not those under OR or NOT."""
     for condition in conditions:
         if isinstance(condition, Grouping):
-            yield from _equalities([condition.element])
+            yield from _equalities([cast(ColumnElement[bool], condition.element)])
         elif isinstance(condition, BooleanClauseList) and condition.operator is operators.and_:
             yield from _equalities(list(condition.clauses))
         elif isinstance(condition, BinaryExpression) and condition.operator is operators.eq:

@@ -127,7 +127,7 @@ def read_visit(
             visit.c.expires_at > now,
         )
     ).first()
-    return None if row is None else VisitRow(*row)
+    return None if row is None else VisitRow(row.id, row.plugin, row.subject, row.expires_at)
 
 
 def end_visit(session: Session, municipality: str, visit_id: UUID, terminal_id: UUID) -> None:

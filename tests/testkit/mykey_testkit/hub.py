@@ -86,7 +86,7 @@ class TerminalClient:
     def another(self) -> TerminalClient:
         """The same terminal for another thread: an HTTP client of its own with the same token."""
         client = copy.copy(self)
-        client._http = self._http.application.test_client()  # noqa: SLF001 - its own kind
+        client._http = self._http.application.test_client()
         return client
 
     def assertion(self, **changes: Any) -> str:

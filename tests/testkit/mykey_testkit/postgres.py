@@ -38,7 +38,7 @@ def programs() -> Path | None:
 
 @dataclass
 class PostgresServer:
-    """One server in `folder`; `start`, `kill` (SIGKILL) and `stop` may follow each other. `options` are postgres's own."""
+    """One server in `folder`; `start`, `kill` and `stop` may follow each other. `options` are postgres's own."""
 
     folder: Path
     options: Sequence[str] = _FAST
@@ -118,7 +118,7 @@ class PostgresServer:
 
     def _value(self, statement: str) -> object:
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            row = connection.execute(statement).fetchone()  # type: ignore[call-overload] - psycopg wants literals
+            row = connection.execute(statement).fetchone()
         return None if row is None else row[0]
 
     def _signal(self, number: int) -> None:
@@ -138,7 +138,7 @@ class PostgresServer:
         """Execute statements, each in its own transaction."""
         with psycopg.connect(self.dsn(database, user), autocommit=True) as connection:
             for statement in statements:
-                connection.execute(statement)  # type: ignore[call-overload] - psycopg wants literals
+                connection.execute(statement)
 
 
 @contextmanager
@@ -184,7 +184,7 @@ _numbers = iter(range(1_000_000))
 
 def fresh_database(server: PostgresServer) -> DatabaseUrls:
     """A new database: a copy of the template, whose tables are made by whoever comes first."""
-    from mykey_core.storage.upgrade import upgrade_tables  # noqa: PLC0415 - only here, and slow
+    from mykey_core.storage.upgrade import upgrade_tables
 
     if not getattr(server, "template_is_made", False):
         upgrade_tables(server.url(_TEMPLATE, OWNER), hub_role=HUB_ROLE)

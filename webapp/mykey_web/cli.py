@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from waitress.server import create_server
 
+from mykey_core.audit.keeper import keeper_of
 from mykey_core.errors import MykeyError
 from mykey_core.hub import open_hub, upgrade_database
 from mykey_core.settings import load_settings
@@ -80,13 +81,14 @@ def serve(config: Path, host: str, port: int, threads: int) -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     try:
         opened = open_hub(load_settings(config))
+        keeper = keeper_of(opened.settings, opened.database, opened.clock)
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
     opened.taps.forget_old()
     server = create_server(create_app(opened), host=host, port=port, threads=threads)
     click.echo(json.dumps({"ready": f"http://{host}:{port}", "origin": opened.settings.origin}))
     sys.stdout.flush()
-    with opened.logins.revocation.following():
+    with opened.logins.revocation.following(), keeper.running():
         server.run()
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mykey_core.audit.keys import create_audit_key
 from mykey_core.identity.keys import create_keys
 
 _PLUGINS = """\
@@ -92,3 +93,4 @@ def write_new_hub(
     (folder / "hub.toml").write_text(text, encoding="utf-8")
     (folder / "plugins.toml").write_text(plugins, encoding="utf-8")
     create_keys(folder / "keys.json")
+    create_audit_key(folder / "audit-key.pem")

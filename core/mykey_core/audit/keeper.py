@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from mykey_core.audit.checkpoints import make_checkpoint, newest_checkpoint
+from mykey_core.audit.keys import FileSigner, load_audit_key, origin_line
 from mykey_core.audit.note import NoteSigner
 from mykey_core.audit.sealer import Sealer
 from mykey_core.audit.tree import TreeReader
 from mykey_core.clock import Clock
 from mykey_core.errors import MykeyError
+from mykey_core.settings import HubSettings
 from mykey_core.storage.database import Database
 
 PERIOD = timedelta(seconds=2)
@@ -59,6 +63,15 @@ class AuditKeeper:
             self._thread.join()
             self._tick_safely()
 
+    @contextmanager
+    def running(self, period: timedelta = PERIOD) -> Iterator[None]:
+        """Ticking by itself while the block runs."""
+        self.start(period)
+        try:
+            yield
+        finally:
+            self.stop()
+
     def _run(self, seconds: float) -> None:
         while not self._ended.wait(seconds):
             self._tick_safely()
@@ -78,3 +91,13 @@ class AuditKeeper:
             return size > 0
         more = size - newest.size
         return more >= CHECKPOINT_RECORDS or (more != 0 and now - newest.signed_at >= CHECKPOINT_EVERY)
+
+
+def signer_of(settings: HubSettings) -> FileSigner:
+    """The key of a hub's log; `ConfigurationError` when there is none."""
+    return load_audit_key(settings.audit_key_file, origin_line(settings.origin, settings.municipality))
+
+
+def keeper_of(settings: HubSettings, database: Database, clock: Clock) -> AuditKeeper:
+    """The keeper of a hub's log."""
+    return AuditKeeper(database, settings.municipality, signer_of(settings), clock)

@@ -69,6 +69,8 @@ class HostMessaging:
         self.mode = mode
         self.level = level
         self.channel = channel
+        self._mac_commands, self._encrypt_commands = level.has_command_mac, level.has_command_encryption
+        self._mac_answers, self._encrypt_answers = level.has_response_mac, level.has_response_encryption
         self._keys = keys
         self._chaining = bytes(_BLOCK)
         self._counter = 0
@@ -90,17 +92,17 @@ class HostMessaging:
 
     def max_command_data(self) -> int:
         """The longest data field that still makes one short APDU (reference: table of S8 and S16)."""
-        if not self.level.has_command_mac:
+        if not self._mac_commands:
             return SHORT_MAX_DATA
         room = SHORT_MAX_DATA - self.mode
-        return room // _BLOCK * _BLOCK - 1 if self.level.has_command_encryption else room
+        return room // _BLOCK * _BLOCK - 1 if self._encrypt_commands else room
 
     def wrap(self, command: CommandApdu) -> CommandApdu:
         """Protect a plain command. The result may be longer than a short APDU holds: then it is sent in parts."""
         check_plain_class(command.cla, self.channel)
-        if not self.level.has_command_mac:
+        if not self._mac_commands:
             return replace(command, cla=class_byte(command.cla, self.channel))
-        size = (len(command.data) // _BLOCK + 1) * _BLOCK if self.level.has_command_encryption else len(command.data)
+        size = (len(command.data) // _BLOCK + 1) * _BLOCK if self._encrypt_commands else len(command.data)
         if size + self.mode > MAX_DATA:
             raise SecureChannelUseError("the command is too long to be protected")
         self._counter += 1
@@ -114,7 +116,7 @@ class HostMessaging:
         """
         if response.sw != SW.OK and response.sw >> 8 not in _WARNINGS:
             return ResponseApdu(b"", response.sw)
-        if not self.level.has_response_mac:
+        if not self._mac_answers:
             return response
         data, mac = response.data[: -self.mode], response.data[-self.mode :]
         expected = self._mac(self._response_mac, data, response.sw.to_bytes(2, "big"))[: self.mode]
@@ -130,11 +132,12 @@ class HostMessaging:
         header = bytes((authenticated_class(command.cla), command.ins, command.p1, command.p2))
         self._chaining = self._mac(self._command_mac, header, _encode_length(length, extended=extended), data)
         cla = class_byte(command.cla, self.channel, secure=True)
-        return replace(command, cla=cla, data=data + self._chaining[: self.mode], extended=extended)
+        protected = data + self._chaining[: self.mode]
+        return CommandApdu(cla, command.ins, command.p1, command.p2, protected, command.le, extended)
 
     def _encrypted(self, plain: bytes) -> bytes:
         """Data are encrypted; nothing stays nothing (the counter has moved all the same)."""
-        if not plain or not self.level.has_command_encryption:
+        if not plain or not self._encrypt_commands:
             return plain
         padded = plain + bytes((_PADDING_START,))
         padded += bytes(-len(padded) % _BLOCK)
@@ -144,7 +147,7 @@ class HostMessaging:
     # -- answers ------------------------------------------------------------------------------------------
 
     def _decrypted(self, data: bytes) -> bytes:
-        if not data or not self.level.has_response_encryption:
+        if not data or not self._encrypt_answers:
             return data
         if len(data) % _BLOCK:
             raise ResponseProtectionError("the answer is not whole blocks; the channel is closed")

@@ -85,6 +85,8 @@ class WholeApdus:
 
 
 def _short(command: CommandApdu) -> CommandApdu:
+    if not command.extended and (command.le or 0) <= SHORT_MAX_RESPONSE:
+        return command
     le = None if command.le is None else min(command.le, SHORT_MAX_RESPONSE)
     return replace(command, le=le, extended=False)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mykey_cardap.apdu import SW, CommandApdu, ResponseApdu
+from mykey_cardap.apdu import SW, CommandApdu
 from mykey_cardap.emulator.globalplatform.secure_channel import State
 from mykey_cardap.errors import CardRemovedError
 from mykey_cardap.globalplatform.derivation import ScpMode, host_cryptogram, session_keys
@@ -29,7 +29,7 @@ from mykey_cardap.globalplatform.errors import (
 )
 from mykey_cardap.globalplatform.handshake import CardHello, HostHandshake
 from mykey_cardap.globalplatform.keys import ScpKeys
-from mykey_cardap.globalplatform.messaging import SecurityLevel
+from mykey_cardap.globalplatform.messaging import HostMessaging, SecurityLevel
 from mykey_cardap.globalplatform.scp03 import Scp03Session
 from mykey_cardap.globalplatform.security_domain import SecurityDomainSession
 
@@ -420,9 +420,13 @@ def test_the_card_knows_six_levels_and_no_more(channel_card: Make, scp_keys: Key
     """A genuine proof for a level that does not exist is refused (table 7-3)."""
     card = channel_card()
     handshake = HostHandshake()
-    handshake.level = level  # type: ignore[assignment]
-    hello = ResponseApdu.from_bytes(card.send_apdu(bytes(handshake.first())))
-    proof = handshake.second(CardHello.from_bytes(hello.data, ScpMode.S8), scp_keys())
+    first = handshake.first()
+    hello = CardHello.from_bytes(card.send_apdu(bytes(first))[:-2], ScpMode.S8)
+    context = first.data + hello.challenge
+    keys = scp_keys().session_keys(context)
+    messaging = HostMessaging(keys, mode=ScpMode.S8, level=SecurityLevel.AUTHENTICATED)
+    cryptogram = host_cryptogram(keys, context, ScpMode.S8)
+    proof = messaging.authenticate(CommandApdu(0x80, 0x82, level, 0, cryptogram))
     expected = b"\x90\x00" if level in set(SecurityLevel) else b"\x6a\x86"
     assert card.send_apdu(bytes(proof)) == expected
 

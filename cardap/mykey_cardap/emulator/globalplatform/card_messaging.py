@@ -5,7 +5,6 @@ No state machine and no key sets; those are in `secure_channel.py`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hmac import compare_digest
 from typing import Final
 
@@ -56,7 +55,8 @@ class CardMessaging:
         self._commands += 1
         if body and self.level & _C_ENC:
             body = self._decrypted(body)
-        return replace(command, cla=command.cla & ~_SECURE_BIT, data=body)
+        cla = command.cla & ~_SECURE_BIT
+        return CommandApdu(cla, command.ins, command.p1, command.p2, body, command.le, command.extended)
 
     def wrap(self, response: ResponseApdu) -> ResponseApdu:
         """The answer to the command that was unwrapped last."""

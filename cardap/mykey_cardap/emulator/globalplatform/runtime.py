@@ -172,7 +172,8 @@ class OpenCard(VirtualCard):
         channel = self._channels.get(number)
         if channel is None:
             return self._outside(raw, SW.CHANNEL_NOT_SUPPORTED)
-        command = replace(command, cla=plain_class)
+        if command.cla != plain_class:
+            command = replace(command, cla=plain_class)
         if command.ins == GET_RESPONSE and channel.rest is not None:
             return bytes(_fit(channel, channel.rest))
         channel.rest = None

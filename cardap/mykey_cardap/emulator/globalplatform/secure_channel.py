@@ -227,7 +227,7 @@ class SecureChannel:
         if self.state is State.ABORTED:
             raise Refused(SW.SECURITY_STATUS)
         if self._messaging is None:
-            return replace(command, cla=command.cla & ~_SECURE_BIT)
+            return replace(command, cla=command.cla & ~_SECURE_BIT) if command.cla & _SECURE_BIT else command
         secured = bool(command.cla & _SECURE_BIT)
         if secured is not bool(self._messaging.level & _COMMAND_PROTECTION):
             self._abort()

@@ -14,6 +14,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mykey_core.authentication.origin import check_origin
+from mykey_core.card_writing.settings import CardWritingSettings
 from mykey_core.errors import ConfigurationError
 from mykey_core.identity.settings import IdentitySettings
 from mykey_core.tenancy.codes import is_municipality_code
@@ -52,6 +53,7 @@ class HubSettings(BaseModel):
     trust: TrustSettings
     revocation: RevocationSettings
     identity: IdentitySettings = IdentitySettings()
+    card_writing: CardWritingSettings = CardWritingSettings()
 
     @field_validator("municipality")
     @classmethod
@@ -107,6 +109,7 @@ def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
         update={
             "trust": trust,
             "identity": settings.identity.below(folder),
+            "card_writing": settings.card_writing.below(folder),
             "database_url": url,
             "database_owner_url": os.environ.get("MYKEY_DATABASE_OWNER_URL") or settings.database_owner_url,
             "keys_file": folder / settings.keys_file,

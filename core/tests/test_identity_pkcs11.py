@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pkcs11
@@ -22,33 +19,7 @@ from mykey_core.keys.pkcs11 import TokenKeys, TokenSettings
 from mykey_core.keys.provider import KeyUnavailable, Purpose
 from mykey_testkit.identity import MUNICIPALITY, Register, numbered
 
-MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
-PIN = secrets.token_hex(8)
-
 pytestmark = pytest.mark.xdist_group("softhsm")
-
-
-@pytest.fixture(scope="module")
-def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenSettings]:
-    """A fresh token; the PIN is in a file of mode 0600."""
-    if not MODULE.exists():
-        pytest.fail("SoftHSM is missing: install the Debian package softhsm2")
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    configuration = folder / "softhsm2.conf"
-    configuration.write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
-    before = os.environ.get("SOFTHSM2_CONF")
-    os.environ["SOFTHSM2_CONF"] = str(configuration)  # the library reads it in this process, once
-    command = ["softhsm2-util", "--init-token", "--free", "--label", "town", "--so-pin", PIN, "--pin", PIN]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
-    pin_file = folder / "pin"
-    pin_file.write_text(PIN)
-    pin_file.chmod(0o600)
-    yield TokenSettings(MODULE, "town", pin_file)
-    if before is None:
-        del os.environ["SOFTHSM2_CONF"]
-    else:
-        os.environ["SOFTHSM2_CONF"] = before
 
 
 @pytest.fixture
@@ -121,7 +92,7 @@ def test_a_register_works_with_the_token_and_rekeys(register: Register, keys: To
 
 def test_settings_open_the_token(softhsm: TokenSettings, keys: TokenKeys) -> None:
     """The table [identity.pkcs11] of hub.toml takes the place of the key file."""
-    own = Pkcs11Settings(module=softhsm.module, token_label="town", pin_file=softhsm.pin_file)
+    own = Pkcs11Settings(module=softhsm.module, token_label=softhsm.token_label, pin_file=softhsm.pin_file)
     opened = IdentitySettings(pkcs11=own).open_keys(Path("nowhere"), MUNICIPALITY)
     assert opened.mac(Purpose.CREDENTIAL, 1, b"x") == keys.mac(Purpose.CREDENTIAL, 1, b"x")
 
@@ -133,9 +104,9 @@ def test_a_wrong_pin_stops_the_start(softhsm: TokenSettings, tmp_path: Path) -> 
     wrong.chmod(0o600)
     program = (
         "import sys; from pathlib import Path; from mykey_core.keys.pkcs11 import TokenKeys, TokenSettings\n"
-        "TokenKeys(TokenSettings(Path(sys.argv[1]), 'town', Path(sys.argv[2])), '132217')"
+        "TokenKeys(TokenSettings(Path(sys.argv[1]), sys.argv[3], Path(sys.argv[2])), '132217')"
     )
-    command = [sys.executable, "-c", program, str(softhsm.module), str(wrong)]
+    command = [sys.executable, "-c", program, str(softhsm.module), str(wrong), softhsm.token_label]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert "ConfigurationError: pkcs11: the token cannot be used: PinIncorrect" in done.stderr
@@ -146,9 +117,9 @@ def test_what_is_wrong_stops_the_start(softhsm: TokenSettings, tmp_path: Path) -
     wrong = tmp_path / "pin"
     wrong.write_text("0000")
     with pytest.raises(ConfigurationError, match="no such token"):
-        TokenKeys(TokenSettings(MODULE, "elsewhere", softhsm.pin_file), MUNICIPALITY)
+        TokenKeys(TokenSettings(softhsm.module, "elsewhere", softhsm.pin_file), MUNICIPALITY)
     wrong.chmod(0o644)
     with pytest.raises(ConfigurationError, match="0600"):
-        TokenKeys(TokenSettings(MODULE, "town", wrong), MUNICIPALITY)
+        TokenKeys(TokenSettings(softhsm.module, "town", wrong), MUNICIPALITY)
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        TokenKeys(TokenSettings(MODULE, "town", tmp_path / "none"), MUNICIPALITY)
+        TokenKeys(TokenSettings(softhsm.module, "town", tmp_path / "none"), MUNICIPALITY)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from mykey_core.card_writing.profiles import CardProfile
 from mykey_core.plugins.errors import ManifestError
 from mykey_core.plugins.version import API_VERSION
 
@@ -118,6 +119,7 @@ class Manifest(_Model):
     services: tuple[Service, ...] = ()
     purposes: tuple[Purpose, ...] = ()
     subject_columns: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")], ...] = ()
+    card_profile: CardProfile | None = None
     legal_basis: Localised
     retention: Localised
 

@@ -7,6 +7,7 @@ from mykey_testkit.hub import hub_database, library_hub
 from mykey_testkit.jpki.fixtures import _jpki_process, jpki_service
 from mykey_testkit.pcsc_fixtures import _pcsc_directory, insert_card, private_pcscd
 from mykey_testkit.postgres import postgres_server
+from mykey_testkit.softhsm import softhsm
 
 __all__ = [
     "_jpki_process",
@@ -18,4 +19,5 @@ __all__ = [
     "library_hub",
     "postgres_server",
     "private_pcscd",
+    "softhsm",
 ]

@@ -1,0 +1,104 @@
+"""The tables of card writing: generations of keys, the floor below them, the journal, and what is known of each card.
+
+A card is known by a keyed hash of its serial; no table holds a serial or a key.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Uuid,
+)
+
+from mykey_core.storage.tables import metadata
+from mykey_core.storage.types import UtcInstant
+
+WRITING_STATES = ("open", "done", "unknown", "refused", "quarantined")
+STEP_STATES = ("intent", "done", "unknown", "refused")
+
+
+def _one_of(values: tuple[str, ...]) -> str:
+    return f"state IN ({', '.join(repr(value) for value in values)})"
+
+
+card_key_generation = Table(
+    "card_key_generation",
+    metadata,
+    Column("municipality", String(6), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("provider", String(20), nullable=False),  # keys.provider.ProviderKind
+    Column("check_value", String(6), nullable=False),  # of the master key, in hexadecimal digits
+    Column("created_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "generation"),
+    sqlite_with_rowid=False,
+)
+
+card_key_floor = Table(
+    "card_key_floor",
+    metadata,
+    Column("municipality", String(6), nullable=False),
+    Column("floor", Integer, nullable=False),  # generations below it open nothing any more; it only rises
+    PrimaryKeyConstraint("municipality"),
+    sqlite_with_rowid=False,
+)
+
+known_card = Table(
+    "known_card",
+    metadata,
+    Column("municipality", String(6), nullable=False),
+    Column("card", LargeBinary(32), nullable=False),
+    Column("state", String(12), nullable=False),  # good | quarantined
+    Column("reason", String(40), nullable=True),
+    Column("generation", Integer, nullable=False),
+    Column("last_counter", BigInteger, nullable=False),  # the card's transaction counter when it was seen last
+    Column("seen_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "card"),
+    CheckConstraint(_one_of(("good", "quarantined")), name="state"),
+    sqlite_with_rowid=False,
+)
+
+card_writing = Table(
+    "card_writing",
+    metadata,
+    Column("municipality", String(6), nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("terminal_id", Uuid, nullable=True),
+    Column("operation", String(16), nullable=False),  # counter.Operation
+    Column("plugin", String(64), nullable=False),
+    Column("card", LargeBinary(32), nullable=True),  # known after the card has been read
+    Column("provider", String(20), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("code", String(40), nullable=True),  # errors.WritingCode
+    Column("approved_by", String(100), nullable=True),
+    Column("begun_at", UtcInstant, nullable=False),
+    Column("ended_at", UtcInstant, nullable=True),
+    PrimaryKeyConstraint("municipality", "id"),
+    CheckConstraint(_one_of(WRITING_STATES), name="state"),
+)
+Index("ix_card_writing_card", card_writing.c.municipality, card_writing.c.card)
+
+card_writing_step = Table(
+    "card_writing_step",
+    metadata,
+    Column("municipality", String(6), nullable=False),
+    Column("writing_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("step", String(64), nullable=False),  # plan.Step as text: kind and what it is about, no data
+    Column("state", String(8), nullable=False),
+    Column("code", String(40), nullable=True),
+    Column("begun_at", UtcInstant, nullable=False),
+    Column("ended_at", UtcInstant, nullable=True),
+    PrimaryKeyConstraint("municipality", "writing_id", "number"),
+    ForeignKeyConstraint(["municipality", "writing_id"], ["card_writing.municipality", "card_writing.id"]),
+    CheckConstraint(_one_of(STEP_STATES), name="state"),
+    sqlite_with_rowid=False,
+)

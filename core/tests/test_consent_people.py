@@ -40,7 +40,7 @@ capabilities = ["tap"]
 attributes = ["name", "birth_date", "age_band", "municipality", "sex", "address"]
 [[purposes]]
 name = "senior"
-text = { ja = "敬老の日のポイントのために年齢層を使います。", en = "Your age band is used for points on Respect-for-the-Aged Day." }
+text = { ja = "敬老の日のポイントのために年齢層を使います。", en = "Age band, for points." }
 attributes = ["age_band", "municipality"]
 consent_days = 30
 [[purposes]]
@@ -66,11 +66,14 @@ class Tap:
         self.grants = grants
 
     def people(self, session: Session, known: KnownPerson, shown: VerifiedAttributes | None) -> TapPeople:
+        """What the plugin is given at a tap of `known`."""
         found = self.register.people.subject_for(session, known, "points", self.register.clock())
         now = self.register.clock()
         return TapPeople(self.manifest, self.grants, self.register.people, found, now, session, shown)
 
     def run(self, number: int, act: Callable[[TapPeople], T], shown: VerifiedAttributes | None = None) -> T:
+        """Let the plugin act at a tap of the card of this number."""
+
         def work(session: Session) -> T:
             known = self.register.people.find(session, numbered(number), "points")
             assert known is not None
@@ -79,6 +82,7 @@ class Tap:
         return self.register.do(work)
 
     def consent(self, act: str, number: int, purpose: str) -> None:
+        """The person of the card grants or withdraws."""
         person = self.register.find(numbered(number))
         assert person is not None
         wanted, now = purpose_of(self.manifest, purpose), self.register.clock()

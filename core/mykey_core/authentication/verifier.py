@@ -71,7 +71,7 @@ class VerifiedToken:
         answer = self.revocation
         details = {
             Check.CERTIFICATE_KIND: self.certificate.kind.value,
-            Check.CERTIFICATE_TIME: f"until {self.certificate.not_after.isoformat()}",
+            Check.CERTIFICATE_TIME: f"until {self.certificate.not_after:%Y}",  # its day is the holder's birthday
             Check.POLICY: self.certificate.policy_oid,
             Check.PATH: f"CA {self.certificate.issuer.fingerprint.hex()[:16]}",
             Check.TOKEN_SIGNATURE: self.algorithm,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
 from uuid_utils.compat import uuid7
 
+from mykey_core.clock import TOKYO
 from mykey_core.identity.references import Label, credential_references, key_reference, references
 from mykey_core.identity.states import CredentialKind, CredentialStatus, Evidence
 from mykey_core.keys.provider import KeyProvider, Purpose
@@ -21,14 +22,16 @@ from mykey_core.trust.types import ValidatedCertificate
 
 @dataclass(frozen=True, slots=True)
 class StoredCredential:
-    """One credential as stored. `id` is ours and stays; `reference` is the keyed hash by which it is found."""
+    """One credential as stored. `id` is ours and stays; `reference` is the keyed hash by which it is found.
+
+    `not_after` is coarse (see `end_of_year`): the certificate itself says at each tap whether it is in time.
+    """
 
     id: UUID
     person_id: UUID
     reference: bytes
     kind: CredentialKind
     status: CredentialStatus
-    not_before: datetime | None
     not_after: datetime | None
     replaced_by: UUID | None
     evidence: str
@@ -40,7 +43,6 @@ class StoredCredential:
             "id": str(self.id),
             "kind": self.kind.value,
             "status": self.status.value,
-            "not_before": self.not_before and self.not_before.isoformat(),
             "not_after": self.not_after and self.not_after.isoformat(),
             "replaced_by": self.replaced_by and str(self.replaced_by),
             "evidence": self.evidence,
@@ -69,8 +71,7 @@ class Credentials:
                 "reference": credential_references(self.keys, certificate)[0],
                 "kind": certificate.kind.value,
                 "key_reference": key_reference(self.keys, certificate),
-                "not_before": certificate.certificate.not_valid_before_utc,
-                "not_after": certificate.not_after,
+                "not_after": end_of_year(certificate.not_after),
                 "evidence": evidence.value,
                 "created_at": at,
             },
@@ -87,7 +88,6 @@ class Credentials:
                 "reference": references(self.keys, Label.MYKEY_ID, mykey_id.encode())[0],
                 "kind": CredentialKind.MYKEY_ID.value,
                 "key_reference": None,
-                "not_before": None,
                 "not_after": None,
                 "evidence": evidence.value,
                 "created_at": at,
@@ -137,6 +137,15 @@ class Credentials:
         """Forget a credential that was linked by mistake: its card is 'not registered' again."""
         own = (credential.c.municipality == self.municipality) & (credential.c.id == credential_id)
         session.execute(delete(credential).where(own))
+
+
+def end_of_year(not_after: datetime) -> datetime:
+    """The end, in Japan, of the year in which a certificate ends.
+
+    Its exact last second is that of the holder's birthday (my-number-card §14.1), and its first second is nearly
+    unique: by either, two towns could find out whom they both know.
+    """
+    return datetime(not_after.astimezone(TOKYO).year + 1, 1, 1, tzinfo=TOKYO).astimezone(UTC)
 
 
 def _stored(row: Any) -> StoredCredential:

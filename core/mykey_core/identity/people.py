@@ -81,7 +81,7 @@ class People:
 
     def _by_references(self, session: Session, wanted: Iterable[bytes], plugin: str) -> KnownPerson | None:
         for reference in wanted:
-            row = session.first(_find, {"municipality": self.municipality, "reference": reference, "plugin": plugin})
+            row = session.peek(_find, {"municipality": self.municipality, "reference": reference, "plugin": plugin})
             if row is not None:
                 return KnownPerson(*row)
         return None

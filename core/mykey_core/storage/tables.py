@@ -159,13 +159,12 @@ credential = Table(
     Column("person_id", Uuid, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("status", String(10), nullable=False),  # identity.states.CredentialStatus
-    Column("not_after", UtcInstant, nullable=True),  # a MyKey ID has no end
+    Column("not_after", UtcInstant, nullable=True),  # end of the certificate's last year; a MyKey ID has none
     Column("evidence", String(32), nullable=False),
     Column("created_at", UtcInstant, nullable=False),
     Column("id", Uuid, nullable=False),
     Column("key_epoch", Integer, nullable=False, server_default="1"),
     Column("key_reference", LargeBinary(32), nullable=True),  # keyed hash of the public key
-    Column("not_before", UtcInstant, nullable=True),
     Column("replaced_by", Uuid, nullable=True),  # id of the credential that came after
     PrimaryKeyConstraint("municipality", "reference"),
     ForeignKeyConstraint(["municipality", "person_id"], ["person.municipality", "person.id"]),

@@ -115,7 +115,6 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("key_epoch", sa.Integer(), server_default="1", nullable=False),
         sa.Column("key_reference", sa.LargeBinary(length=32), nullable=True),
-        sa.Column("not_before", UtcInstant(), nullable=True),
         sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(
             ["municipality", "person_id"],

@@ -15,6 +15,10 @@ from typing import Any
 from mykey_core.errors import ConfigurationError
 from mykey_core.keys.provider import FIRST_EPOCH, KeyUnavailable, Purpose
 
+TOKEN_LOCK = threading.RLock()
+"""Held around every call into the token's library: python-pkcs11 initialises it without locking (C_Initialize(NULL),
+PKCS#11 v2.40 §5.4), and SoftHSM then fails or crashes when two threads are in it."""
+
 _SETTING = "pkcs11"
 _KEY_BITS = 256
 
@@ -38,7 +42,8 @@ class TokenKeys:
         self._pin = read_pin(settings.pin_file)
         self._threads = threading.local()
         self._token = find_token(settings)
-        self._epochs = self._find_epochs()
+        with TOKEN_LOCK:
+            self._epochs = self._find_epochs()
 
     def epochs(self, purpose: Purpose) -> tuple[int, ...]:
         """See `KeyProvider.epochs`."""
@@ -49,26 +54,35 @@ class TokenKeys:
 
     def mac(self, purpose: Purpose, epoch: int, data: bytes) -> bytes:
         """See `KeyProvider.mac`; the token computes it, and the key stays inside."""
-        from pkcs11 import Mechanism  # noqa: PLC0415 - an extra: mykey[pkcs11]
-        from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415 - the same
+        from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415 - an extra: mykey[pkcs11]
 
-        try:
-            signature: bytes = self._key(purpose, epoch).sign(data, mechanism=Mechanism.SHA256_HMAC)
-        except PKCS11Error:
-            self._threads.__dict__.clear()  # the session may be gone with its token: one fresh attempt
+        with TOKEN_LOCK:
             try:
-                signature = self._key(purpose, epoch).sign(data, mechanism=Mechanism.SHA256_HMAC)
+                return self._sign(purpose, epoch, data)
+            except PKCS11Error:
+                self._threads.__dict__.clear()  # the session may be gone with its token: one fresh attempt
+            try:
+                return self._sign(purpose, epoch, data)
             except PKCS11Error as error:
                 raise KeyUnavailable(purpose, type(error).__name__) from error
-        return signature
+
+    def _sign(self, purpose: Purpose, epoch: int, data: bytes) -> bytes:
+        from pkcs11 import Mechanism  # noqa: PLC0415 - an extra: mykey[pkcs11]
+
+        return bytes(self._key(purpose, epoch).sign(data, mechanism=Mechanism.SHA256_HMAC))
 
     def refresh(self) -> bool:
         """See `KeyProvider.refresh`; lists the token's keys again."""
-        before, self._epochs = self._epochs, self._find_epochs()
+        with TOKEN_LOCK:
+            before, self._epochs = self._epochs, self._find_epochs()
         return before != self._epochs
 
     def add_epoch(self, purpose: Purpose) -> int:
         """See `KeyProvider.add_epoch`; the token makes the key, sensitive and not extractable."""
+        with TOKEN_LOCK:
+            return self._add_epoch(purpose)
+
+    def _add_epoch(self, purpose: Purpose) -> int:
         from pkcs11 import Attribute, KeyType, Mechanism  # noqa: PLC0415 - an extra: mykey[pkcs11]
 
         self.refresh()
@@ -136,7 +150,8 @@ def find_token(settings: TokenSettings) -> Any:
     except ModuleNotFoundError as error:
         raise ConfigurationError(_SETTING, "it needs mykey[pkcs11]") from error
     try:
-        return pkcs11.lib(str(settings.module)).get_token(token_label=settings.token_label)
+        with TOKEN_LOCK:
+            return pkcs11.lib(str(settings.module)).get_token(token_label=settings.token_label)
     except (PKCS11Error, RuntimeError) as error:
         raise ConfigurationError(_SETTING, f"no such token: {type(error).__name__}") from error
 

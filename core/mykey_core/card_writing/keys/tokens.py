@@ -21,7 +21,7 @@ from mykey_core.card_writing.keys.provider import ManagedKeys, ProviderKind
 from mykey_core.card_writing.keys.slots import KeyPart, KeySlot
 from mykey_core.card_writing.keys.software import SoftwareKeySet, check_new_master, wrap_plain
 from mykey_core.errors import ConfigurationError
-from mykey_core.keys.pkcs11 import TokenSettings, find_token, open_session, read_pin
+from mykey_core.keys.pkcs11 import TOKEN_LOCK, TokenSettings, find_token, open_session, read_pin
 
 _SETTING: Final = "card_keys.pkcs11"
 _KCV_BLOCK: Final = b"\x01" * 16
@@ -196,7 +196,8 @@ def _translated(generation: int) -> Iterator[None]:
     from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415 - an extra: mykey[pkcs11]
 
     try:
-        yield
+        with TOKEN_LOCK:
+            yield
     except PKCS11Error as error:
         if generation == 0:
             raise ConfigurationError(_SETTING, f"the token cannot be used: {type(error).__name__}") from error

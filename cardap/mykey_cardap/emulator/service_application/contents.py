@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from mykey_cardap.apdu import SW
@@ -23,6 +24,10 @@ _ROOT_AT: Final = pages(len(_HEADER) + _STORAGE_KEY)
 _SLOTS_AT: Final = _ROOT_AT + Record.space(Root.SIZE)
 _PURSE_AT: Final = Record.space(Service.SIZE)
 _SLOT: Final = _PURSE_AT + Record.space(Purse.SIZE)
+
+_root = lru_cache(maxsize=256)(Root.from_bytes)  # a command looks at one payload many times
+_service = lru_cache(maxsize=256)(Service.from_bytes)
+_purse = lru_cache(maxsize=256)(Purse.from_bytes)
 
 MEMORY_SIZE: Final = _SLOTS_AT + SLOTS * _SLOT
 """Bytes of non-volatile memory that the application needs."""
@@ -40,12 +45,12 @@ class Slot:
     @property
     def service(self) -> Service:
         """Life cycle, limits, profile and keys."""
-        return Service.from_bytes(self._service.payload)
+        return _service(self._service.payload)
 
     @property
     def purse(self) -> Purse:
         """Value, rides, log and the last MAC."""
-        return Purse.from_bytes(self._purse.payload)
+        return _purse(self._purse.payload)
 
     @property
     def counter(self) -> int:
@@ -122,7 +127,7 @@ class Contents:
     @property
     def root(self) -> Root:
         """Serial, floors, card-level key and directory."""
-        return Root.from_bytes(self._root.payload)
+        return _root(self._root.payload)
 
     @property
     def card_counter(self) -> int:

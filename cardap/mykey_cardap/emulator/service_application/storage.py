@@ -17,12 +17,14 @@ from mykey_cardap.emulator.memory import Memory, MemoryFault
 PAGE: Final = 64
 """No two banks and no two cells share a page of this size, so that tearing one cannot hurt another."""
 
+COPIES: Final = 3
+"""Cells that must have a new value before it counts: so many cuts in one transaction are survived whatever weak bits
+read as. With bits chosen by an adversary no finite number survives any number of cuts."""
+
 MAX_SEQUENCE: Final = 0xFFFFFFFF
 _NUMBER: Final = 4
 _BANK_MAC: Final = 8
 _CELL_MAC: Final = 4
-_CELLS: Final = 4
-_PAIR: Final = 2
 
 
 class StorageError(Exception):
@@ -42,52 +44,56 @@ def pages(size: int) -> int:
 
 
 class Ring:
-    """A number that only grows, in two pairs of cells: `value u32 ‖ CMAC4(value)`, a page each.
+    """A number that only grows, in two groups of three cells: `value u32 ‖ CMAC4(value)`, a page each.
 
-    `advance` writes the pair that does not hold the present value, one cell after the other; so the present value
-    always has two untouched cells, and the first new cell is whole before the second is begun.
+    `advance` writes the group that does not hold the present value, one cell after the other. A value counts as
+    stored when its three cells have it; a cell that has it is never written again before the next `advance`. So a
+    value that was once seen whole has a solid cell, unless three cuts have each left a weak one.
     """
 
-    SIZE: Final = _CELLS * PAGE
+    SIZE: Final = 2 * COPIES * PAGE
 
     def __init__(self, memory: Memory, offset: int, key: bytes) -> None:
         self._memory, self._offset, self._key = memory, offset, key
         self.value = 0
-        self._pair = 0
+        self._group = 0
 
     def format(self, value: int) -> None:
         """Give all cells `value`."""
         self.value = value
-        self._write(range(_CELLS), value)
+        self.settle()
 
     def recover(self) -> None:
-        """Find the value after power-up, and repair its pair when a cut left it half written."""
-        cells = [self._read(index) for index in range(_CELLS)]
+        """Find the value after power-up, and complete its group when a cut left it half written."""
+        cells = [self._read(index) for index in range(2 * COPIES)]
         known = [value for value in cells if value is not None]
         if not known:
             raise StorageError("no cell of the ring is whole")
         self.value = max(known)
-        self._pair = cells.index(self.value) // _PAIR
-        if cells[self._pair * _PAIR : (self._pair + 1) * _PAIR] != [self.value] * _PAIR:
-            self._write_pair(self._pair, self.value)
+        groups = cells[:COPIES], cells[COPIES:]
+        self._group = int(groups[1].count(self.value) > groups[0].count(self.value))
+        for place, found in enumerate(groups[self._group], self._group * COPIES):
+            if found != self.value:
+                self._write(place, self.value)
 
     def settle(self) -> None:
-        """Give the other pair the present value, too: no weak cell of a cut `advance` can show up later."""
-        self._write_pair(1 - self._pair, self.value)
+        """Give every cell the present value: no weak cell of a cut `advance`, in either group, can show up later."""
+        self._write_group(1 - self._group, self.value)
+        self._write_group(self._group, self.value)
 
     def advance(self, value: int) -> None:
         """Store a higher value."""
-        self._write_pair(1 - self._pair, value)
-        self._pair = 1 - self._pair
+        self._write_group(1 - self._group, value)
+        self._group = 1 - self._group
         self.value = value
 
-    def _write_pair(self, pair: int, value: int) -> None:
-        self._write(range(pair * _PAIR, (pair + 1) * _PAIR), value)
+    def _write_group(self, group: int, value: int) -> None:
+        for index in range(group * COPIES, (group + 1) * COPIES):
+            self._write(index, value)
 
-    def _write(self, cells: range, value: int) -> None:
+    def _write(self, index: int, value: int) -> None:
         number = value.to_bytes(_NUMBER, "big")
-        for index in cells:
-            self._memory.write(self._offset + index * PAGE, number + cmac(self._key, number)[:_CELL_MAC])
+        self._memory.write(self._offset + index * PAGE, number + cmac(self._key, number)[:_CELL_MAC])
 
     def _read(self, index: int) -> int | None:
         raw = self._memory.read(self._offset + index * PAGE, _NUMBER + _CELL_MAC)

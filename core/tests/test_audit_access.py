@@ -8,6 +8,7 @@ import sqlite3
 import string
 from contextlib import closing
 from datetime import timedelta
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from cryptography import x509
 from sqlalchemy import select
 
 from mykey_core.audit.access import access_list, catalogue
+from mykey_core.audit.canonical import canonical_json
 from mykey_core.audit.cli import audit
 from mykey_core.audit.core_events import CORE_EVENTS
 from mykey_core.audit.errors import PersonUnknown
+from mykey_core.audit.events import EventType, events, register
 from mykey_core.audit.keeper import keeper_of
+from mykey_core.audit.references import references_of_record
 from mykey_core.storage.tables import pairwise
 from mykey_core.translations import LANGUAGES
 from mykey_library.cli import library
@@ -84,15 +88,41 @@ def test_records_hold_no_name_and_no_serial(library_hub: HubHarness) -> None:
     assert text.isascii()
 
 
+def shipped() -> list[EventType]:
+    """All events that the core registers, wherever that is done."""
+    root = Path(str(files("mykey_core")))
+    for path in root.rglob("*.py"):
+        if "EventType(" in path.read_text(encoding="utf-8"):
+            import_module(".".join(["mykey_core", *path.relative_to(root).with_suffix("").parts]))
+    register(*CORE_EVENTS)
+    return [kind for name, kind in events.items() if not name.startswith("test.")]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_event_about_a_person_has_its_wording(language: str) -> None:
     """Each has a text in each language, whose fields are facts that the record always has."""
     texts = catalogue().texts[language]
-    for kind in CORE_EVENTS:
-        if kind.about:
-            fields = {name for _, name, _, _ in string.Formatter().parse(texts[f"event.{kind.name}"]) if name}
-            assert fields <= kind.required.keys()
-    assert set(texts) == {f"event.{kind.name}" for kind in CORE_EVENTS if kind.about}
+    about = [kind for kind in shipped() if kind.about]
+    assert len(about) > 20
+    for kind in about:
+        fields = {name for _, name, _, _ in string.Formatter().parse(texts[f"event.{kind.name}"]) if name}
+        assert fields <= kind.required.keys()
+    assert set(texts) == {f"event.{kind.name}" for kind in about}
+
+
+def test_the_reference_lists_every_event() -> None:
+    """docs/reference/audit-log.md names each event, or its family."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "audit-log.md").read_text(encoding="utf-8")
+    for kind in shipped():
+        assert f"`{kind.name}`" in page or f"`{kind.name.split('.')[0]}.*`" in page
+
+
+def test_references_are_found_in_the_text_as_in_the_value() -> None:
+    """A pairwise id under any name and linked ids are found; other ids, and texts that look like members, are not."""
+    one, other, identity = "a" * 43, "b" * 43, str(uuid4())
+    facts = {"subject": one, "for": other, "consent": identity, "tap": str(uuid4()), "code": 'x,"subject":"' + "c" * 43}
+    assert set(references_of_record(canonical_json(facts))) == {one, other, identity}
+    assert references_of_record(canonical_json({"subject": None, "event": "e" * 36, "code": "d" * 44})) == []
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def _fresh(
     """Records of the last minutes that wait for their place in the log."""
     rows: Any = session.execute(unsealed(municipality, recent(session, municipality, now)))
     for record_id, at, event, facts in rows:
-        for value in references_of_record(event, facts):
+        for value in references_of_record(facts):
             if value in references:
                 plugin = references[value].plugin
                 identity = UUID(str(record_id))

@@ -9,7 +9,6 @@ from mykey_core.audit.events import (
     CHECKS,
     CODE,
     ISSUER,
-    LIFE_EVENT,
     NAME,
     OID,
     REVOCATION,
@@ -22,7 +21,7 @@ from mykey_core.identity.states import EventKind
 _TERMINAL = {"terminal": UUID, "service_point": NAME}
 _ACTION = {**_TERMINAL, "service": CODE, "action": CODE, "code": CODE}
 _EVIDENCE = {"algorithm": CODE, "issuer": ISSUER, "policy": OID, "revocation": REVOCATION}
-_LIFE = {"event": LIFE_EVENT, "evidence": CODE, "actor": CODE}
+_LIFE = {"event": UUID, "evidence": CODE, "actor": CODE}
 _APPROVED = {"approved_by": CODE, "reverses": UUID}
 
 CORE_EVENTS = (

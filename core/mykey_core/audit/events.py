@@ -26,16 +26,17 @@ _DISTINGUISHED_NAME = re.compile(r"[A-Za-z0-9.]+=[^=\r\n]{1,128}(?:,[A-Za-z0-9.]
 _DETAIL = re.compile(r"[ -~]{0,160}")
 _LONG_NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{12,}(?![0-9A-Za-z])")
 _MAX_CHECKS = 32
+LINKS = frozenset({"event", "consent", "delegation"})
+"""Names of facts whose id leads to a person, by the register of persons: a life event, a consent, a delegation."""
 _MAX_INTEGER = 2**53 - 1  # what RFC 8785 can write exactly
 
 
 @dataclass(frozen=True, slots=True)
 class FactType:
-    """The form of a fact. `about` marks what leads to a person: the citizen's list is found by it."""
+    """The form of a fact."""
 
     name: str
     accepts: Callable[[Any], bool]
-    about: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ class EventType:
 
     def __post_init__(self) -> None:
         every = {**self.required, **self.optional}
-        object.__setattr__(self, "about", tuple(name for name, form in every.items() if form.about))
+        object.__setattr__(
+            self, "about", tuple(name for name, form in every.items() if form is SUBJECT or name in LINKS)
+        )
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
@@ -108,8 +111,7 @@ CODE = FactType("code", _matches(_CODE))  # a stable machine word: library.lent,
 CODES = FactType("list of codes", _is_code_list)
 NAME = FactType("name of a thing", _matches(_NAME))  # a service point, as the municipality calls it
 UUID = FactType("uuid", _matches(_UUID))
-SUBJECT = FactType("pairwise id", _matches(_SUBJECT), about=True)
-LIFE_EVENT = FactType("id of a life event", _matches(_UUID), about=True)
+SUBJECT = FactType("pairwise id", _matches(_SUBJECT))
 OID = FactType("object identifier", _matches(_OID))
 ISSUER = FactType("name of a CA", _matches(_DISTINGUISHED_NAME))
 INSTANT = FactType("instant", _is_instant)

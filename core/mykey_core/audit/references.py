@@ -1,4 +1,5 @@
-"""Whom a record is about, and which references lead to a person: pairwise ids and ids of life events.
+"""Whom a record is about, and which references lead to a person: pairwise ids, and ids of the
+core's own entries (life events, consents, delegations).
 
 A plugin knows its own pairwise ids only; the core alone can bring them together.
 """
@@ -7,45 +8,44 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from uuid import UUID
 
 from sqlalchemy import select
 
-from mykey_core.audit.core_events import CORE_EVENTS
-from mykey_core.audit.events import events, register
+from mykey_core.audit.events import LINKS
+from mykey_core.consent.tables import consent_entry, delegation_entry
 from mykey_core.identity.tables import former_subject, life_event
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import pairwise
 
-register(*CORE_EVENTS)
+_NAMES = "|".join(sorted(LINKS))
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_REFERENCE = re.compile(rf'[{{,]"(?:[a-z_]+":"(?=[A-Za-z0-9_-]{{43}}")|(?:{_NAMES})":"(?={_UUID}"))([A-Za-z0-9_-]+)"')
+_LINKED = (
+    (life_event.c.id, life_event.c.person_id),
+    (consent_entry.c.id, consent_entry.c.person_id),
+    (delegation_entry.c.delegation_id, delegation_entry.c.principal_id),
+    (delegation_entry.c.delegation_id, delegation_entry.c.delegate_id),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A reference that leads to a person; `plugin` is whose pairwise id it is, None for a life event."""
+    """A reference that leads to a person; `plugin` is whose pairwise id it is, None for an entry of the core."""
 
     value: str
     plugin: str | None
 
 
-def references_of_record(event: str, facts: str) -> list[str]:
-    """The references in a record's stored facts, each once; none for an event that is not registered (any more).
+def references_of_record(facts: str) -> list[str]:
+    """The references in a record's stored facts, each once.
 
-    The text is searched and not parsed, for speed: it is canonical JSON, where a member's name follows `{` or `,`,
-    and a quotation mark inside a value has a backslash.
+    They are found by their form alone, whichever modules have registered their events in this process: a pairwise id
+    is a value of 43 characters of base64url, the others are ids under the names in `events.LINKS`. The text is searched
+    and not parsed, for speed: it is canonical JSON, where a member's name follows `{` or `,`, and a quotation mark
+    inside a value has a backslash.
     """
-    pattern = _pattern(event)
-    return [] if pattern is None else list(dict.fromkeys(pattern.findall(facts)))
-
-
-@cache
-def _pattern(event: str) -> re.Pattern[str] | None:
-    kind = events.get(event)
-    if kind is None or not kind.about:
-        return None
-    names = "|".join(map(re.escape, kind.about))
-    return re.compile(rf'[{{,]"(?:{names})":"([A-Za-z0-9_-]{{36,43}})"')
+    return list(dict.fromkeys(_REFERENCE.findall(facts)))
 
 
 def references_of_person(session: Session, municipality: str, person: UUID) -> list[Reference]:
@@ -55,6 +55,7 @@ def references_of_person(session: Session, municipality: str, person: UUID) -> l
         own = (table.c.municipality == municipality) & (table.c.person_id == person)
         rows = session.execute(select(table.c.subject, table.c.plugin).where(own))
         found += [Reference(row.subject, row.plugin) for row in rows]
-    own = (life_event.c.municipality == municipality) & (life_event.c.person_id == person)
-    found += [Reference(str(value), None) for value in session.execute(select(life_event.c.id).where(own)).scalars()]
+    for column, owner in _LINKED:
+        own = (column.table.c.municipality == municipality) & (owner == person)
+        found += [Reference(str(value), None) for value in session.execute(select(column).where(own)).scalars()]
     return found

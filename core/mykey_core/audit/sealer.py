@@ -100,7 +100,7 @@ class Sealer:
         own, index = self._municipality, edge.size
         digest = leaf_hash(record_text(own, record_id, at, event, facts).encode())
         batch.leaves.append({"municipality": own, "leaf_index": index, "record_id": record_id, "leaf_hash": digest})
-        for reference in references_of_record(event, facts):
+        for reference in references_of_record(facts):
             batch.subjects.append({"municipality": own, "reference": reference, "leaf_index": index})
         edge.append(digest, batch.merged)
 

@@ -170,7 +170,7 @@ class _Verifier:
             self._result.add(FindingKind.EDITED, index, record=sealed_id)
         else:
             self._time(index, at, record_id)
-            for reference in references_of_record(event, facts):
+            for reference in references_of_record(facts):
                 self._subjects += _mark(reference, index)
         if self._edge is not None:
             self._edge.append(digest, self._merged)

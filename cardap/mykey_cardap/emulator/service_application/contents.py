@@ -25,6 +25,7 @@ _SLOTS_AT: Final = _ROOT_AT + Record.space(Root.SIZE)
 _PURSE_AT: Final = Record.space(Service.SIZE)
 _SLOT: Final = _PURSE_AT + Record.space(Purse.SIZE)
 
+_BLANK_SLOT: Final = bytes((BLANK,)) * _SLOT
 _root = lru_cache(maxsize=256)(Root.from_bytes)  # a command looks at one payload many times
 _service = lru_cache(maxsize=256)(Service.from_bytes)
 _purse = lru_cache(maxsize=256)(Purse.from_bytes)
@@ -77,8 +78,8 @@ class Slot:
 
     def wipe(self) -> None:
         """Erase a free slot, its keys above all; nothing is written where all is blank."""
-        if any(self._memory.read(self._offset, _SLOT)):
-            self._memory.write(self._offset, bytes((BLANK,)) * _SLOT)
+        if self._memory.read(self._offset, _SLOT) != _BLANK_SLOT:
+            self._memory.write(self._offset, _BLANK_SLOT)
 
 
 class Contents:

@@ -43,8 +43,8 @@ class _MappedMemory(Memory):
 class SimulatedCard:
     """One card in a reader: a `Transport`. Power comes with the first command."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._application = ServiceApplication(memory)
+    def __init__(self, application: ServiceApplication) -> None:
+        self._application = application
         self._selection: Selection | None = None
 
     def send_apdu(self, command: bytes) -> bytes:
@@ -90,8 +90,12 @@ class CardStock:
         `personalization` is what the manufacturer stores: generation ‖ ENC ‖ MAC ‖ DEK ‖ check values.
         """
         memory = _MappedMemory(self._view[index * _SIZE : (index + 1) * _SIZE])
-        self._finish(memory, serial, issuer.to_bytes(3, "big"), personalization)
-        return SimulatedCard(memory)
+        if not any(memory.read(0, SERIAL_SIZE)):
+            Contents.install(memory, serial=serial, issuer=issuer.to_bytes(3, "big"))
+        application = ServiceApplication(memory)
+        if not application.contents.root.keys.current.generation:
+            application.personalize(personalization)
+        return SimulatedCard(application)
 
     def contents(self, index: int) -> Contents:
         """What a card stores, for tests and statistics."""
@@ -109,12 +113,3 @@ class CardStock:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @staticmethod
-    def _finish(memory: Memory, serial: bytes, issuer: bytes, personalization: bytes) -> None:
-        if not any(memory.read(0, SERIAL_SIZE)):
-            Contents.install(memory, serial=serial, issuer=issuer)
-        contents = Contents(memory)
-        contents.recover()
-        if not contents.root.keys.current.generation:
-            ServiceApplication(memory).personalize(personalization)

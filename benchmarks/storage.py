@@ -12,7 +12,12 @@ PostgreSQL is started from Debian's programs in a private folder with fsync on (
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
+import logging
+import os
+import signal
+import socket
 import statistics
 import tempfile
 import threading
@@ -24,6 +29,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import waitress
 from tap import MUNICIPALITY, Ours, _call, _environ, body_serial
 from tap_validate import Material, floor_validate, make_material
 
@@ -73,6 +79,7 @@ def in_threads(count: int, work: Callable[[int], None], waiters: int = WAITERS) 
     numbers = iter(range(count))
     lock = threading.Lock()
     times: list[float] = []
+    failed: list[BaseException] = []
 
     def loop() -> None:
         while True:
@@ -81,7 +88,11 @@ def in_threads(count: int, work: Callable[[int], None], waiters: int = WAITERS) 
             if number is None:
                 return
             begin = time.perf_counter()
-            work(number)
+            try:
+                work(number)
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                failed.append(error)
+                return
             times.append(time.perf_counter() - begin)
 
     threads = [threading.Thread(target=loop) for _ in range(waiters)]
@@ -90,6 +101,8 @@ def in_threads(count: int, work: Callable[[int], None], waiters: int = WAITERS) 
         thread.start()
     for thread in threads:
         thread.join()
+    if failed:
+        raise failed[0]
     return time.perf_counter() - begin, times
 
 
@@ -217,6 +230,84 @@ def p4(server: PostgresServer, material: Material, rounds: int, count: int) -> N
         ours.database.dispose()
 
 
+@contextmanager
+def serving(app: Callable[..., Any]) -> Iterator[int]:
+    """A process of its own that serves `app` with waitress on loopback; its port."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            logging.getLogger("waitress").setLevel(logging.ERROR)
+            waitress.serve(app, sockets=[listener], threads=8, _quiet=True)
+        finally:
+            os._exit(0)
+    port: int = listener.getsockname()[1]
+    listener.close()
+    try:
+        yield port
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def over_http(port: int, requests: list[tuple[str, bytes]]) -> tuple[float, list[float]]:
+    """All requests from 16 keep-alive connections: seconds in all, and of each."""
+    local = threading.local()
+
+    def send(number: int) -> None:
+        if not hasattr(local, "connection"):
+            local.connection = http.client.HTTPConnection("127.0.0.1", port)
+        path, body = requests[number]
+        headers = {"Content-Type": "application/json", "Authorization": "Bearer bench-token", "Accept-Language": "ja"}
+        local.connection.request("POST", path, body, headers)
+        answer = local.connection.getresponse()
+        content = answer.read()
+        assert answer.status == 200, content[:300]  # noqa: PLR2004
+
+    return in_threads(len(requests), send)
+
+
+def cryptography_only(material: Material) -> Callable[..., Any]:
+    """WSGI: JSON, FLOOR-C, JSON."""
+    ca_key = material.ca.public_key()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        floor_validate(material.cases[body["case"]], ca_key)  # type: ignore[arg-type]
+        answer = json.dumps({"state": "done"}).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+        return [answer]
+
+    return app
+
+
+def p5(server: PostgresServer, material: Material, rounds: int, count: int) -> None:
+    """Print the line of P5."""
+    with tempfile.TemporaryDirectory() as name:
+        server.execute(f"CREATE DATABASE p5 OWNER {OWNER}")
+        ours = Ours(Path(name), material, "", (server.url("p5"), server.url("p5", OWNER)))
+        bare = [
+            ("/", b'{"case":%d,"token":%s}' % (number, case.text.encode()))
+            for number, case in enumerate(material.cases[:count])
+        ]
+        results = []
+        for _ in range(rounds):
+            ours.forget_certificates()
+            requests = ours.prepare()[:count]
+            ours.database.dispose()  # no connection goes through the fork
+            with serving(cryptography_only(material)) as port:
+                floor, _ = over_http(port, bare)
+            with serving(ours.app) as port:
+                taps, times = over_http(port, requests)
+            results.append((count / floor, count / taps, p99(times)))
+        floor_rate, rate, slow = (statistics.median(result[column] for result in results) for column in range(3))
+        ratio = statistics.median(result[1] / result[0] for result in results)
+        print(
+            f"P5 taps over HTTP      PostgreSQL synchronous, waitress: cryptography only {floor_rate:6.0f}/s, "
+            f"taps {rate:6.0f}/s, ratio {ratio:5.2f} (>= 0.40), p99 {slow:6.1f} ms"
+        )
+
+
 def main() -> None:
     """Print the lines that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -232,6 +323,8 @@ def main() -> None:
         with server(options=()) as running:
             if "p4" in wanted:
                 p4(running, material, arguments.rounds, arguments.count)
+            if "p5" in wanted:
+                p5(running, material, arguments.rounds, arguments.count)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
-from mykey_core.storage.session import RemoteSession
+from mykey_core.storage.remote_session import RemoteSession
 from mykey_testkit.hub import HubHarness, TerminalClient, sign_challenge
 
 SERVICE = "library-desk"
@@ -89,18 +89,17 @@ def test_a_commit_that_was_made_but_not_answered_is_found_out(
 ) -> None:
     """The connection is lost after the commit: the terminal gets its result, and the tap was done once."""
     terminal, challenge, token = _ready(library_hub)
-    send = RemoteSession._send
+    finish = RemoteSession._finish
     lost: list[int] = []
 
-    def lose_the_answer(session: RemoteSession, last: tuple[str, Any]) -> Any:
-        cursor = send(session, last)
-        if last[0] == "COMMIT" and not lost:
+    def lose_the_answer(session: RemoteSession, statements: list[Any]) -> None:
+        finish(session, statements)
+        if not lost:
             lost.append(1)
             session._driver.close()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
-        return cursor
 
-    monkeypatch.setattr(RemoteSession, "_send", lose_the_answer)
+    monkeypatch.setattr(RemoteSession, "_finish", lose_the_answer)
     answer = terminal.prove(challenge, token)
     assert lost == [1]
     assert (answer.status_code, answer.get_json()["result"]["code"]) == (200, "library.linked")
@@ -111,17 +110,17 @@ def test_a_commit_that_was_made_but_not_answered_is_found_out(
 def test_a_commit_that_was_not_made_is_found_out(library_hub: HubHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is lost before the commit reached the server: 503, nothing was done, and the proof still works."""
     terminal, challenge, token = _ready(library_hub)
-    send = RemoteSession._send
+    finish = RemoteSession._finish
     lost: list[int] = []
 
-    def lose_the_commit(session: RemoteSession, last: tuple[str, Any]) -> Any:
-        if last[0] == "COMMIT" and not lost:
+    def lose_the_commit(session: RemoteSession, statements: list[Any]) -> None:
+        if not lost:
             lost.append(1)
             session._driver.close()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
-        return send(session, last)
+        finish(session, statements)
 
-    monkeypatch.setattr(RemoteSession, "_send", lose_the_commit)
+    monkeypatch.setattr(RemoteSession, "_finish", lose_the_commit)
     _assert_unavailable(terminal.prove(challenge, token))
     _assert_untouched(library_hub, terminal, challenge)
     assert terminal.prove(challenge, token).status_code == 200

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from mykey_core.consent.errors import ConsentDenied
 from mykey_core.consent.people import TapPeople
+from mykey_core.errors import StorageUnavailable
 from mykey_core.plugins.config import PluginsFile, ServicePolicy
 from mykey_core.plugins.context import PluginDatabase
 from mykey_core.plugins.errors import PluginFault
@@ -16,6 +17,7 @@ from mykey_core.plugins.hookspecs import TapRequest
 from mykey_core.plugins.loader import LoadedPlugin, PluginReport, load_plugins
 from mykey_core.plugins.manifest import Service
 from mykey_core.plugins.results import TapResult
+from mykey_core.storage.errors import Superseded
 from mykey_core.storage.session import Session
 from mykey_core.translations import Catalogue, load_catalogue
 
@@ -66,6 +68,8 @@ class PluginRuntime:
             result = route.plugin.manager.hook.mykey_tap(context=context, request=request, database=database)
         except ConsentDenied:
             raise
+        except (StorageUnavailable, Superseded):
+            raise  # the database's answer to the tap, not the plugin's fault
         except Exception as error:
             raise PluginFault(context.name, "mykey_tap") from error
         if not isinstance(result, TapResult):

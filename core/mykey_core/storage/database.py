@@ -22,7 +22,8 @@ from mykey_core.storage.engine import BUSY_TIMEOUT_MS, open_engine
 from mykey_core.storage.errors import CommitUnknown, translated, unavailable
 from mykey_core.storage.group_commit import GroupCommit
 from mykey_core.storage.prepared import Form, Prepared
-from mykey_core.storage.session import RemoteSession, Session
+from mykey_core.storage.remote_session import RemoteSession
+from mykey_core.storage.session import Session
 from mykey_core.tenancy.codes import is_municipality_code
 
 T = TypeVar("T")

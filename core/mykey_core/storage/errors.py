@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from mykey_core.errors import StorageUnavailable
+from mykey_core.errors import MykeyError, StorageUnavailable
 
 # Primary result codes of SQLite that pass by themselves or by an administrator's act (sqlite.org/rescode.html).
 _SQLITE_TEMPORARY = frozenset({
@@ -28,6 +28,10 @@ _SQLSTATE_READ_ONLY = "25006"  # the server was demoted to a replica
 
 class CommitUnknown(StorageUnavailable):
     """The connection was lost during the commit: the transaction was made or it was not; look before answering."""
+
+
+class Superseded(MykeyError):
+    """Another transaction was first: the row that this one was to change once is not as it was. Nothing was done."""
 
 
 def unavailable(error: BaseException | None) -> StorageUnavailable | None:

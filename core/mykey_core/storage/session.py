@@ -6,8 +6,7 @@ and ends the transaction is `database.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Executable, Insert
@@ -15,7 +14,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 
 from mykey_core.errors import StorageUnavailable
-from mykey_core.storage.errors import unavailable
+from mykey_core.storage.errors import Superseded, unavailable
 from mykey_core.storage.prepared import Form, Prepared, compile_form
 from mykey_core.storage.tenancy import COLUMN, TenantMismatch, tenant_binds
 
@@ -95,21 +94,25 @@ class Session:
         """Execute a prepared statement; the number of rows that it touched."""
         return int(self._run(self._form(prepared), values).rowcount)
 
-    def later(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
-        """Execute before whatever comes next, the commit at the latest; a remote database is not waited for."""
-        self._run(self._form(prepared), values)
+    def peek(self, prepared: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """As `first`, for what may be read a moment before the transaction begins; remotely it then needs none."""
+        return self.first(prepared, values)
 
-    def run_many(self, prepared: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute a prepared statement once for each of `rows`."""
-        form = self._form(prepared)
-        for row in rows:
-            self._check_tenants(form, row)
-        try:
-            driver: Any = self.connection.connection.driver_connection
-            with closing(driver.cursor()) as cursor:
-                cursor.executemany(form.sql, [form.arguments(row) for row in rows])
-        except self._database.driver_error as error:
-            raise self._database.translate(error, form.sql) from error
+    def hold(self, prepared: Prepared, values: Mapping[str, Any]) -> bool:
+        """Lock the one row that a prepared SELECT … FOR UPDATE finds; False when there is none.
+
+        A remote session may say True at first and raise `Superseded` later, at the commit at the latest. The writes of
+        the transaction must then include one that is `later(..., once=True)`.
+        """
+        return self.first(prepared, values) is not None
+
+    def later(self, prepared: Prepared, values: Mapping[str, Any], *, once: bool = False) -> None:
+        """Execute before whatever comes next, the commit at the latest; a remote database is not waited for.
+
+        With `once` it touches a row, or `Superseded` is raised and nothing of the transaction is done.
+        """
+        if self._run(self._form(prepared), values).rowcount == 0 and once:
+            raise Superseded
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Execute any Core statement with SQLAlchemy; `TenantMissing` when it is not bound to one municipality."""
@@ -153,84 +156,3 @@ class Session:
             for name in form.tenants:
                 if values[name] != own:
                     raise TenantMismatch
-
-
-class RemoteSession(Session):
-    """A session over a network: statements whose answer nobody waits for travel with the next one (libpq's pipeline).
-
-    BEGIN travels with the first statement, and what was said by `later` with the commit, so that a tap takes four
-    round trips and not seven.
-    """
-
-    __slots__ = ("_unsent",)
-
-    def __init__(self, database: Database, connection: Connection) -> None:
-        super().__init__(database, connection)
-        self._unsent: list[tuple[str, Any]] = []
-
-    def begin(self) -> None:
-        """See `Session.begin`."""
-        self._unsent = [(self._database.begin_statement, None)]
-
-    def begin_reading(self) -> None:
-        """See `Session.begin_reading`."""
-        self._unsent = [(self._database.begin_reading_statement, None)]
-
-    def commit(self) -> None:
-        """See `Session.commit`."""
-        nothing_done = len(self._unsent) == 1 and self._unsent[0][0] == self._database.begin_statement
-        if self._unsent and not nothing_done:
-            try:
-                self._send(("COMMIT", None))
-            except self._database.driver_error as error:
-                raise self._database.commit_failed(error) from error
-        self._unsent = []
-        super().commit()
-
-    def roll_back(self) -> None:
-        """See `Session.roll_back`."""
-        self._unsent = []
-        super().roll_back()
-
-    def later(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
-        """See `Session.later`."""
-        form = self._form(prepared)
-        self._check_tenants(form, values)
-        self._unsent.append((form.sql, form.arguments(values)))
-
-    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
-        """See `Session.execute`."""
-        self.flush()
-        return super().execute(statement, parameters)
-
-    def flush(self) -> None:
-        """Send what waits, and wait for it."""
-        if self._unsent:
-            last = self._unsent.pop()
-            try:
-                self._send(last)
-            except self._database.driver_error as error:
-                raise self._database.translate(error, last[0]) from error
-
-    @property
-    def connection(self) -> Connection:
-        """See `Session.connection`."""
-        self.flush()
-        return self._connection
-
-    def _run(self, form: Form, values: Mapping[str, Any]) -> Any:
-        self._check_tenants(form, values)
-        try:
-            return self._send((form.sql, form.arguments(values)))
-        except self._database.driver_error as error:
-            raise self._database.translate(error, form.sql) from error
-
-    def _send(self, last: tuple[str, Any]) -> Any:
-        """Send all that waits and `last`, in one round trip; the cursor of `last`."""
-        unsent, self._unsent = self._unsent, []
-        if not unsent:
-            return self._driver.execute(*last, prepare=True)
-        with self._driver.pipeline():
-            for sql, arguments in unsent:
-                self._driver.execute(sql, arguments, prepare=True)
-            return self._driver.execute(*last, prepare=True)

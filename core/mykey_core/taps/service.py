@@ -30,6 +30,7 @@ from mykey_core.plugins.hookspecs import TapRequest
 from mykey_core.plugins.manifest import Action
 from mykey_core.plugins.runtime import PluginRuntime, Route
 from mykey_core.storage.database import Database
+from mykey_core.storage.errors import Superseded
 from mykey_core.storage.idempotency import IdempotencyKey, claim, find_answer, forget_expired, keep_answer
 from mykey_core.storage.session import Session
 from mykey_core.taps import store
@@ -165,6 +166,8 @@ class TapService:
             return self._database.commit(unit, self._was_made)
         except (TokenRefused, TapRefused) as refusal:
             self._refuse(terminal, row, refusal, now)
+        except Superseded as second:
+            self._refuse(terminal, row, TapRefused("tap_used"), now, cause=second)
         except (PluginFault, ConsentDenied) as fault:
             self._refuse(terminal, row, _refusal_of(fault), now, cause=fault)
 
@@ -272,7 +275,7 @@ class TapService:
         now: datetime,
         presented: VerifiedAttributes | None,
     ) -> TapReply:
-        if not store.take(session, self._municipality, row.id):
+        if not store.hold(session, self._municipality, row.id):
             raise TapRefused("tap_used")
         subject, is_new = self._subject(session, route, action, verified, now)
         request = self._request(terminal, route, action, row.input, subject, now, is_new=is_new)

@@ -27,8 +27,11 @@ _select_tap = Prepared(
         tap.c.expires_at, tap.c.result,
     ).where(*_this)
 )  # fmt: skip
-_lock_tap = Prepared(select(tap.c.state).where(*_this).with_for_update())
-_finish_tap = Prepared(update(tap).where(*_this).values(state=bindparam("new_state"), result=bindparam("new_result")))
+_is_open = tap.c.state == "open"
+_lock_tap = Prepared(select(tap.c.id).where(*_this, _is_open).with_for_update())
+_finish_tap = Prepared(
+    update(tap).where(*_this, _is_open).values(state=bindparam("new_state"), result=bindparam("new_result"))
+)
 _insert_visit = Prepared(insert(visit))
 
 
@@ -87,13 +90,18 @@ def take(session: Session, municipality: str, tap_id: UUID) -> bool:
 
     SQLite has one writer anyway; PostgreSQL locks the row, and who comes later sees what the first has made of it.
     """
-    row = session.first(_lock_tap, {"m": municipality, "i": tap_id})
-    return row is not None and row[0] == "open"
+    return session.first(_lock_tap, {"m": municipality, "i": tap_id}) is not None
+
+
+def hold(session: Session, municipality: str, tap_id: UUID) -> bool:
+    """As `take`, for an act that ends with `finish`: who comes second may learn it there, by `Superseded`."""
+    return session.hold(_lock_tap, {"m": municipality, "i": tap_id})
 
 
 def finish(session: Session, municipality: str, tap_id: UUID, state: str, result: Mapping[str, Any]) -> None:
     """Use up the nonce, and keep what the reply is made from for a terminal that loses it; after `take`."""
-    session.later(_finish_tap, {"m": municipality, "i": tap_id, "new_state": state, "new_result": dict(result)})
+    values = {"m": municipality, "i": tap_id, "new_state": state, "new_result": dict(result)}
+    session.later(_finish_tap, values, once=True)
 
 
 def open_visit(

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from mykey_core.audit.access import access_list, catalogue
 from mykey_core.audit.canonical import canonical_json
@@ -26,7 +26,9 @@ from mykey_core.audit.core_events import CORE_EVENTS
 from mykey_core.audit.errors import PersonUnknown
 from mykey_core.audit.events import EventType, events, register
 from mykey_core.audit.keeper import keeper_of
+from mykey_core.audit.records import append
 from mykey_core.audit.references import references_of_record
+from mykey_core.consent.tables import consent_entry
 from mykey_core.storage.tables import pairwise
 from mykey_core.translations import LANGUAGES
 from mykey_library.cli import library
@@ -67,6 +69,24 @@ def test_a_tap_is_in_the_list_at_once(library_hub: HubHarness) -> None:
     assert None not in {entry.index for entry in after[1:]}
     assert after[0].at >= after[-1].at
     assert {entry.facts.get("service") for entry in after if entry.plugin} == {"library-desk"}
+
+
+def test_consents_are_in_the_list(library_hub: HubHarness) -> None:
+    """What the core has entered about a person is found by the entry, though the record does not name the person."""
+    linked(library_hub)
+    person, entry, now = person_of(library_hub), uuid4(), library_hub.clock()
+    values = {"id": entry, "person_id": person, "plugin": "library", "purpose": "letters", "act": "granted"}
+    more = {"attributes": [], "text_hash": bytes(32), "at": now, "expires_at": None, "actor": "person"}
+    facts = {"consent": str(entry), "plugin": "library", "purpose": "letters", "actor": "person"}
+    shipped()
+    with library_hub.hub.database.writing() as session:
+        session.execute(insert(consent_entry).values(municipality=MUNICIPALITY, **values, **more))
+        append(session, MUNICIPALITY, now, "consent.granted", facts)
+    keeper_of(library_hub.hub.settings, library_hub.hub.database, library_hub.clock).tick()
+    found = access_list(library_hub.hub.database, MUNICIPALITY, person, now)
+    shown = next(line for line in found if line.event == "consent.granted")
+    assert shown.plugin is None
+    assert shown.index is not None
 
 
 def test_nobody_known_has_no_list(library_hub: HubHarness) -> None:

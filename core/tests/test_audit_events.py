@@ -122,6 +122,10 @@ def test_a_name_is_registered_once() -> None:
     """The same event again is nothing; another one of the same name, or a name that is no code, is an error."""
     events.register(EventType("test.once", {"code": CODE}))
     events.register(EventType("test.once", {"code": CODE}))
-    for kind in (EventType("test.once", {"name": NAME}), EventType("not a code")):
+    for kind in (
+        EventType("test.once", {"name": NAME}),
+        EventType("not a code"),
+        EventType("test.b", {"Fact 1": CODE}),
+    ):
         with pytest.raises(ValueError, match="registered"):
             events.register(kind)

@@ -18,6 +18,7 @@ from typing import Any
 from mykey_core.audit.errors import AuditSchemaError
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,127}")
+_FACT = re.compile(r"[a-z_]+")  # `references` finds facts in the text by this form of their names
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -51,9 +52,8 @@ class EventType:
 
     def __post_init__(self) -> None:
         every = {**self.required, **self.optional}
-        object.__setattr__(
-            self, "about", tuple(name for name, form in every.items() if form is SUBJECT or name in LINKS)
-        )
+        leads = (name for name, form in every.items() if form is SUBJECT or name in LINKS)
+        object.__setattr__(self, "about", tuple(leads))
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
@@ -130,6 +130,8 @@ def register(*types: EventType) -> None:
     for kind in types:
         if not CODE.accepts(kind.name) or _events.get(kind.name, kind) != kind:
             raise ValueError(f"'{kind.name}' is no name of an event, or is registered with other facts")
+        if not all(_FACT.fullmatch(name) for name in {**kind.required, **kind.optional}):
+            raise ValueError(f"'{kind.name}': a registered fact has a name of the letters a to z and _")
         _events[kind.name] = kind
 
 

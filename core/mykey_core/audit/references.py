@@ -1,5 +1,4 @@
-"""Whom a record is about, and which references lead to a person: pairwise ids, and ids of the
-core's own entries (life events, consents, delegations).
+"""Whom a record is about: which of its references lead to a person, and which references a person has.
 
 A plugin knows its own pairwise ids only; the core alone can bring them together.
 """

@@ -16,6 +16,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from mykey_core.audit.canonical import record_text
+from mykey_core.audit.errors import LogBroken
 from mykey_core.audit.merkle import CompactRange, leaf_hash
 from mykey_core.audit.raw import RAW_COLUMNS, RawRecord
 from mykey_core.audit.references import references_of_record
@@ -91,6 +92,8 @@ class Sealer:
                 if TreeReader(session, self._municipality).size() != start:
                     return False
                 _write(session, batch)
+                if TreeReader(session, self._municipality).size() != edge.size:  # a remote database has now answered
+                    raise LogBroken(start)
         except IntegrityError:  # PostgreSQL: another sealer has taken the place in the meantime
             return False
         return True
@@ -135,6 +138,10 @@ def recent(session: Session, municipality: str, now: datetime) -> UUID:
 
 def _write(session: Session, batch: _Batch) -> None:
     """Add the rows of a batch."""
-    session.run_many(_insert_leaf, batch.leaves)
-    session.run_many(_insert_node, batch.nodes)
-    session.run_many(_insert_subject, batch.subjects)
+    for prepared, rows in (
+        (_insert_leaf, batch.leaves),
+        (_insert_node, batch.nodes),
+        (_insert_subject, batch.subjects),
+    ):
+        for row in rows:
+            session.later(prepared, row)

@@ -168,5 +168,5 @@ def _merged(statements: list[_Statement]) -> _Statement:
         parts.append(f"{name} AS ({statement.sql.replace('%(', f'%({name}_')} RETURNING 1)")
         arguments.update({f"{name}_{key}": value for key, value in statement.arguments.items()})
         if statement.once:
-            checks.append(f"1 / (SELECT count(*) FROM {name})")
+            checks.append(f"1 / (SELECT count(*) FROM {name})")  # noqa: S608 - a name of ours
     return _Statement(f"WITH {', '.join(parts)} SELECT {', '.join(checks) or '1'}", arguments)

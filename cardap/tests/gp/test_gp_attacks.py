@@ -401,6 +401,19 @@ def test_the_card_takes_no_proof_twice_and_none_without_challenge(opened: Make) 
     assert wire.card.send_apdu(proof) == b"\x63\x00"
 
 
+def test_a_right_mac_does_not_replace_the_cryptogram(channel_card: Make, scp_keys: Keys) -> None:
+    """A proof whose MAC is right over a wrong cryptogram: 6300, no session."""
+    card = channel_card()
+    handshake = HostHandshake()
+    first = handshake.first()
+    hello = CardHello.from_bytes(card.send_apdu(bytes(first))[:-2], ScpMode.S8)
+    keys = scp_keys().session_keys(first.data + hello.challenge)
+    messaging = HostMessaging(keys, mode=ScpMode.S8, level=SecurityLevel.FULL)
+    proof = messaging.authenticate(CommandApdu(0x80, 0x82, SecurityLevel.FULL, 0, hello.cryptogram))
+    assert card.send_apdu(bytes(proof)) == b"\x63\x00"
+    assert card.channel.level is None
+
+
 @pytest.mark.parametrize(
     ("parameter", "level"),
     [(0x10, SecurityLevel.FULL), (0x30, SecurityLevel.FULL), (0x00, SecurityLevel.C_MAC_R_MAC)],

@@ -276,3 +276,49 @@ def test_golden_data_of_our_side() -> None:
     install = command_data.install_for_install(package, module, module, b"\0", b"\x01\x02", b"")
     assert install.hex() == "050102030405080102030405060708080102030405060708010004c902010200"
     assert command_data.load_file_data(bytes(0x11B))[:4].hex() == "c482011b"
+
+
+def test_load_blocks_out_of_order_end_the_loading(domain: Domain) -> None:
+    """6A86, and the next block finds no announcement: a load file is whole or not there."""
+    session = domain()
+    send = session.secure_channel.send_apdu
+    session.install_for_load(PACKAGE)
+    assert send(bytes.fromhex("80E8000002C403")).hex() == "009000"
+    assert send(bytes.fromhex("80E8000201DE")).hex() == "6a86"
+    assert send(bytes.fromhex("80E8800101DE")).hex() == "6985"
+    assert session.registry(Scope.LOAD_FILES) == ()
+
+
+def test_store_data_blocks_out_of_order_store_nothing(domain: Domain) -> None:
+    """6A86, and the numbering starts again (§3.4)."""
+    session = domain()
+    send = session.secure_channel.send_apdu
+    assert send(bytes.fromhex("80E210000242 04".replace(" ", ""))).hex() == "9000"
+    assert send(bytes.fromhex("80E29002026162")).hex() == "6a86"
+    assert send(bytes.fromhex("80E29001026162")).hex() == "6a86"
+    with pytest.raises(ReplanContentError):
+        session.get_data(0x42)
+    session.store_data(bytes.fromhex("42026162"))
+    assert session.get_data(0x42) == b"ab"
+
+
+def test_objects_that_do_not_fit_are_not_stored(domain: Domain, open_card: Card) -> None:
+    """6A84 from the memory of the domain itself."""
+    card = open_card(memory=VolatileMemory(CardContents(keys=(stored_default_keys(),), capacity=100)))
+    session = domain(card)
+    with pytest.raises(FatalContentError) as refused:
+        session.store_data(b"\x45\x78" + bytes(120))
+    assert refused.value.sw == 0x6A84
+    session.store_data(b"\x45\x10" + bytes(16))
+
+
+def test_an_application_that_is_selected_elsewhere(domain: Domain, open_card: Card) -> None:
+    """Selected on one channel, it is neither selected on another nor deleted (6985)."""
+    card = open_card()
+    loaded(domain(card)).install(PACKAGE, MODULE, INSTANCE)
+    assert card.process(bytes.fromhex("0070000001")).hex() == "019000"
+    assert card.process(bytes.fromhex("01A4040009") + INSTANCE).endswith(b"\x90\x00")
+    session = domain(card)
+    with pytest.raises(ReplanContentError):
+        session.delete(INSTANCE)
+    assert card.process(bytes.fromhex("00A4040009") + INSTANCE).hex() == "6985"

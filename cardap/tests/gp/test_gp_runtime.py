@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -220,6 +221,11 @@ def test_a_refused_part_closes_the_session(channel_card: Any, cable: Any, scp_ke
 def test_get_response_without_anything_to_get(open_card: Card) -> None:
     """It is a command that the domain does not know; the rest of an answer is lost by any other command."""
     card = open_card()
+    assert ask(card, "00C0000000") == "6D00"
+    card.memory.commit(replace(card.contents, objects={0x45: bytes(600)}))
+    assert ask(card, "00CA004500").endswith("6100")
+    assert ask(card, "00C0000000").endswith("6158")
+    assert ask(card, "80CA00D300").endswith("9000")
     assert ask(card, "00C0000000") == "6D00"
 
 

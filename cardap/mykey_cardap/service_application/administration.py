@@ -6,6 +6,8 @@ core's business.
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from typing import Final
 
 from mykey_cardap.apdu import SHORT_MAX_RESPONSE, CommandApdu
@@ -40,8 +42,14 @@ _CURRENT_FILE: Final = 0x80
 class ServiceDirectory(ServiceChannel):
     """The application as everybody may read it: which services there are, and how far they are written."""
 
-    def __init__(self, transport: Transport, *, serial: bytes | None = None) -> None:
-        super().__init__(transport, ROOT_SERVICE, serial=serial)
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        serial: bytes | None = None,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        super().__init__(transport, ROOT_SERVICE, serial=serial, random=random)
 
     def services(self) -> tuple[DirectoryEntry, ...]:
         """EF.DIR."""

@@ -83,8 +83,9 @@ class Order:
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """Read 27 bytes of a log record or a journal; `BadCardDataError`."""
-        operation = OperationId.from_bytes(raw[1 : 1 + OPERATION_ID_SIZE])
-        if len(raw) != ORDER_SIZE or raw[0] not in Kind.__members__.values() or operation is None:
+        known = len(raw) == ORDER_SIZE and raw[0] in Kind.__members__.values()
+        operation = OperationId.from_bytes(raw[1 : 1 + OPERATION_ID_SIZE]) if known else None
+        if operation is None:
             raise BadCardDataError("this is no order of a transaction")
         total, amount, seconds = (int.from_bytes(raw[at : at + 4], "big") for at in (13, 17, 21))
         time = datetime.fromtimestamp(seconds, UTC)

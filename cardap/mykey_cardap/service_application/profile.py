@@ -69,6 +69,8 @@ class Parameters:
         if len(raw) != _PARAMETERS.size:
             raise BadCardDataError("parameters have 21 bytes")
         flags, lower, upper, cap, allowance, last_period, limit = _PARAMETERS.unpack(raw)
+        if lower > upper:
+            raise BadCardDataError("the lower limit is above the upper one")
         return cls(lower, upper, cap, allowance, last_period, limit, Flag(flags))
 
 

@@ -164,7 +164,7 @@ class Rig:
         self.memory.arm(fault)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_rig() -> type[Rig]:
     """`Rig(page=…)`: a card with the application and nothing written yet."""
     return Rig

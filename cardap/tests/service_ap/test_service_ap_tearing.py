@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mykey_cardap.emulator.memory import Fault, PowerLost, Tear
+from mykey_cardap.emulator.memory import Fault, Image, PowerLost, Tear
 from mykey_cardap.emulator.status import Refused
 from mykey_cardap.errors import ApduError, CardMemoryError, CardRemovedError
 from mykey_cardap.service_application.administration import ServiceDirectory

@@ -1,0 +1,175 @@
+"""Hostile commands and hostile answers: the card always answers with a status word, the reader with its own errors."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mykey_cardap.errors import CardError
+from mykey_cardap.service_application.administration import ServiceDirectory
+from mykey_cardap.service_application.numbers import Role
+from mykey_cardap.service_application.session import ServiceSession
+
+TAXI = 0x0301
+AID = bytes.fromhex("F04D594B45590001")
+INSTRUCTIONS = bytes.fromhex("0444A4B0B2C8CAD6D8DAE0E4E65082C07000FF")
+NIGHTLY = 1_000_000
+WORDS = (
+    b"",
+    AID,
+    AID + b"\x03\x01",
+    b"\x03\x01",
+    b"\x00\x01",
+    b"\x2f\x00",
+    bytes(8),
+    bytes.fromhex("015445524d303030310000000100000596000002cb6b03ac3007ea"),
+    bytes.fromhex("8810"),
+    bytes.fromhex("3288") + bytes(20),
+)
+
+
+def command(chance: random.Random, *, inside: bool) -> bytes:
+    """A plausible command, or anything."""
+    if chance.random() < 0.05:
+        return chance.randbytes(chance.randrange(40))
+    data = chance.choice(WORDS) if chance.random() < 0.7 else chance.randbytes(chance.randrange(230))
+    if data and chance.random() < 0.3:
+        mutated = bytearray(data)
+        mutated[chance.randrange(len(mutated))] ^= 1 << chance.randrange(8)
+        data = bytes(mutated[: chance.randrange(len(mutated) + 1)])
+    header = bytes(
+        (
+            chance.choice((0x00, 0x80) if inside else (0x00, 0x80, 0x04, 0x84, 0x01, 0x10, 0xFF)),
+            chance.choice(INSTRUCTIONS),
+            chance.choice((0x00, 0x01, 0x02, 0x04, 0x81, 0x9E, 0x30, 0x32, 0xDF, chance.randrange(256))),
+            chance.choice((0x00, 0x01, 0x02, 0x03, 0x04, 0x0C, 0x25, 0x24, 0x81, chance.randrange(256))),
+        )
+    )
+    body = bytes((len(data),)) + data if data else b""
+    return header + body + (b"\x00" if chance.random() < 0.5 else b"")
+
+
+def attack(rig: Any, chance: random.Random, commands: int) -> None:
+    """Plain commands, and commands of a session that was opened with any of the keys."""
+    before = rig.observe()
+    for _ in range(commands):
+        answer = rig.transport.send_apdu(command(chance, inside=False))
+        check(answer)
+    assert rig.observe() == before, "without a key nothing changes"
+
+
+def attack_inside(rig: Any, chance: random.Random, commands: int) -> None:
+    """The same through an open session: the holder of a key is hostile, too."""
+    role = chance.choice((Role.READ, Role.DEBIT, Role.CREDIT))
+    session = rig.session(role)
+    contents = rig.application.contents
+    service, purse = contents.slot(TAXI).service, contents.slot(TAXI).purse
+    for _ in range(commands):
+        try:
+            answer = session._session.send_apdu(command(chance, inside=True))
+        except CardError:
+            session = rig.session(role)
+            continue
+        check(answer)
+    after = rig.application.contents.slot(TAXI)
+    assert after.service == service
+    assert 0 <= after.purse.value <= 100_000
+    if role is Role.READ:
+        assert after.purse == purse
+
+
+def check(answer: bytes) -> None:
+    """A status word; data with success only."""
+    assert len(answer) >= 2
+    assert answer[-2:] not in {b"\x6f\x00", b"\x65\x81"}
+    assert answer[-2] in {0x90, 0x61, 0x62, 0x63} or len(answer) == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_command_lists_never_break_the_card(make_rig: Any, seed: int) -> None:
+    """Lists of commands against one card, without a key and with one."""
+    rig = prepared(make_rig)
+    chance = random.Random(seed)  # noqa: S311 - test data
+    attack(rig, chance, 60)
+    attack_inside(rig, chance, 30)
+
+
+_PREPARED: list[Any] = []
+
+
+def prepared(make_rig: Any) -> Any:
+    """One card for all examples, as it was first."""
+    if not _PREPARED:
+        rig = make_rig()
+        rig.personalise()
+        rig.session().commit(rig.order())
+        _PREPARED.extend((rig, rig.memory.image()))
+    rig, image = _PREPARED
+    rig.restore(image)
+    return rig
+
+
+class Hostile:
+    """A card that changes its answers: flips, cuts, repeats, invents."""
+
+    def __init__(self, inner: Any, data: Any) -> None:
+        self.inner, self.data = inner, data
+        self.last = b"\x90\x00"
+
+    def send_apdu(self, sent: bytes) -> bytes:
+        """The true answer, or another."""
+        answer: bytes = self.inner.send_apdu(sent)
+        kind = self.data.draw(st.sampled_from(["true", "true", "true", "flip", "cut", "again", "invented"]))
+        if kind == "flip":
+            place = self.data.draw(st.integers(0, len(answer) * 8 - 1))
+            number = int.from_bytes(answer, "big") ^ 1 << place
+            answer = number.to_bytes(len(answer), "big")
+        elif kind == "cut":
+            answer = answer[: self.data.draw(st.integers(0, len(answer)))]
+        elif kind == "again":
+            answer = self.last
+        elif kind == "invented":
+            answer = self.data.draw(st.binary(max_size=100)) + b"\x90\x00"
+        self.last = answer
+        return answer
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_hostile_answers_are_typed_errors(make_rig: Any, data: Any) -> None:
+    """Whatever a card answers, the reader raises its own errors; a receipt is never taken from a changed answer."""
+    rig = prepared(make_rig)
+    hostile = Hostile(rig.transport, data)
+    order = rig.order(2)
+    try:
+        directory = ServiceDirectory(hostile)
+        directory.services()
+        directory.meta()
+        session = ServiceSession(hostile, TAXI)
+        session.authenticate(Role.DEBIT, rig.keys(Role.DEBIT))
+        receipt = session.commit(order)
+        session.log()
+    except CardError:
+        return
+    rig.insert()
+    assert rig.session().state().receipt == receipt
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_a_million_commands(make_rig: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """More than a million, from a fixed seed."""
+    chance = random.Random(2026)  # noqa: S311 - test data
+    sent = 0
+    while sent < NIGHTLY:
+        rig = prepared(make_rig)
+        attack(rig, chance, 4_000)
+        attack_inside(rig, chance, 1_000)
+        sent += 5_000
+    with capsys.disabled():
+        print(f"\n{sent} hostile commands", end="")  # noqa: T201 - asked for

@@ -17,9 +17,9 @@ from mykey_core.identity.tables import former_subject, life_event
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import pairwise
 
-_NAMES = "|".join(sorted(LINKS))
+_PAIRWISE = re.compile(r'":"([A-Za-z0-9_-]{43})"')
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_REFERENCE = re.compile(rf'[{{,]"(?:[a-z_]+":"(?=[A-Za-z0-9_-]{{43}}")|(?:{_NAMES})":"(?={_UUID}"))([A-Za-z0-9_-]+)"')
+_LINKS = {f'"{name}":"': re.compile(rf'[{{,]"{name}":"({_UUID})"') for name in sorted(LINKS)}
 _LINKED = (
     (life_event.c.id, life_event.c.person_id),
     (consent_entry.c.id, consent_entry.c.person_id),
@@ -41,10 +41,14 @@ def references_of_record(facts: str) -> list[str]:
 
     They are found by their form alone, whichever modules have registered their events in this process: a pairwise id
     is a value of 43 characters of base64url, the others are ids under the names in `events.LINKS`. The text is searched
-    and not parsed, for speed: it is canonical JSON, where a member's name follows `{` or `,`, and a quotation mark
-    inside a value has a backslash.
+    and not parsed, for speed: it is canonical JSON, where a quotation mark inside a value has a backslash, so that
+    `":"` stands between a name and its value only.
     """
-    return list(dict.fromkeys(_REFERENCE.findall(facts)))
+    found = _PAIRWISE.findall(facts)
+    for start, pattern in _LINKS.items():
+        if start in facts:
+            found += pattern.findall(facts)
+    return list(dict.fromkeys(found))
 
 
 def references_of_person(session: Session, municipality: str, person: UUID) -> list[Reference]:

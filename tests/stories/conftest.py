@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import mykey_library
@@ -235,7 +236,7 @@ class StoryTown:
             for name, value in at_clock.items():
                 patch.setattr(name, value)
             command = [*arguments, "--config", str(self.config)]
-            result = CliRunner().invoke(identity, command, input=json.dumps(given) if given else None)
+            result = CliRunner().invoke(identity, command, input=json.dumps(given))
         assert result.exception is None or isinstance(result.exception, SystemExit), result.output
         return json.loads(result.output)
 
@@ -247,6 +248,14 @@ class StoryTown:
     def der(self, card: StoryCard) -> str:
         """The authentication certificate of a card in base64."""
         return base64.b64encode(card.certificate(AUTHENTICATION).public_bytes(Encoding.DER)).decode("ascii")
+
+    def issuer_of(self, card: StoryCard) -> str:
+        """SHA-256 of the CA certificate of a card, in hexadecimal."""
+        return JPKI.ca_certificate(AUTHENTICATION, card.generation).fingerprint(hashes.SHA256()).hex()
+
+    def serial_of(self, card: StoryCard) -> str:
+        """The serial of a card in hexadecimal."""
+        return f"{card.certificate(AUTHENTICATION).serial_number:x}"
 
     def happens(self, person: str, kind: str, **more: Any) -> Json:
         """Staff record a life event."""

@@ -43,6 +43,7 @@ from mykey_core.trust.revocation.budget import RiskClass
 from mykey_core.trust.types import CheckResult
 
 NONCE_LIFETIME = timedelta(minutes=5)  # authentication-hub §2.1
+FORGET_EVERY = timedelta(minutes=10)  # replies that were shown at a counter can hold attributes of a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class TapService:
         self._origin = origin
         self._renewals = renewals or Renewals(people)
         self._attributes = attributes
+        self._forgot = clock()
 
     def begin(
         self,
@@ -121,6 +123,9 @@ class TapService:
         if wanted.subject not in {"registered", "enrol"}:
             raise TapRefused("action_unknown", "this action needs no tap")
         now = self._clock()
+        if now - self._forgot >= FORGET_EVERY:
+            self._forgot = now
+            self.forget_old()
         answered = find_answer(self._database, self._municipality, key, now)
         if answered is not None:
             return self._open_challenge(terminal, UUID(answered["tap_id"]), route, now)
@@ -223,7 +228,7 @@ class TapService:
             store.end_visit(session, self._municipality, visit_id, terminal.id)
 
     def forget_old(self) -> int:
-        """Delete old taps and visits with what they held; for a job that runs every few minutes."""
+        """Delete old taps and visits with what they held; done between taps every ten minutes, and at the start."""
         with self._database.writing() as session:
             forget_expired(session, self._municipality, self._clock())
             return store.forget_old(session, self._municipality, self._clock())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from mykey_core.card_writing.campaigns.card_list import ListedCard
 from mykey_core.storage.engine import open_engine
 
 FILE: Final = "journal.sqlite3"
+_DRAFT: Final = "new-journal.sqlite3"
 UNFINISHED: Final = ("waiting", "intent", "unknown")
 STATES: Final = (*UNFINISHED, "done", "refused", "quarantined")
 _CHUNK: Final = 5_000
@@ -86,25 +88,27 @@ class Move:
 class Journal:
     """The journal in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.engine: Engine = open_engine(f"sqlite:///{folder / FILE}")
+    def __init__(self, folder: Path, *, name: str = FILE) -> None:
+        self.engine: Engine = open_engine(f"sqlite:///{folder / name}")
 
     @classmethod
     def create(cls, folder: Path, cards: Iterable[ListedCard], facts: Mapping[str, Any]) -> Journal:
-        """Make the journal with its cards, all waiting, in one commit: a half-made journal does not exist."""
-        journal = cls(folder)
-        with journal.engine.begin() as connection:
+        """Make the journal with its cards, all waiting. It gets its name when it is whole, so half a one is none."""
+        for left_over in folder.glob(f"{_DRAFT}*"):
+            left_over.unlink()
+        draft = cls(folder, name=_DRAFT)
+        draft._fill(cards, facts)
+        draft.close()  # the last connection folds the write-ahead log into the file
+        (folder / _DRAFT).rename(folder / FILE)
+        return cls(folder)
+
+    def _fill(self, cards: Iterable[ListedCard], facts: Mapping[str, Any]) -> None:
+        with self.engine.begin() as connection:
             _metadata.create_all(connection)
             connection.execute(insert(_fact), [{"name": name, "value": json.dumps(facts[name])} for name in facts])
-            rows: list[dict[str, Any]] = []
-            for position, card in enumerate(cards):
-                rows.append(_new_row(position, card))
-                if len(rows) == _CHUNK:
-                    connection.execute(insert(_card), rows)
-                    rows = []
-            if rows:
-                connection.execute(insert(_card), rows)
-        return journal
+            rows = (_new_row(position, card) for position, card in enumerate(cards))
+            while chunk := list(islice(rows, _CHUNK)):
+                connection.execute(insert(_card), chunk)
 
     def close(self) -> None:
         """Close all connections."""

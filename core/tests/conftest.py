@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from mykey_testkit.identity import Register, RenewalOperator
+from mykey_testkit.postgres import fresh_database
 
 
-@pytest.fixture
-def register(tmp_path: Path) -> Iterator[Register]:
-    """An empty register of persons."""
-    town = Register(tmp_path)
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def register(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Register]:
+    """An empty register of persons, on each database."""
+    url = None if request.param == "sqlite" else fresh_database(request.getfixturevalue("postgres_server")).hub
+    town = Register(tmp_path, url=url)
     yield town
     town.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ ACCOUNTS = Table(
     Column("points", String(10)),
 )
 COLUMNS = {"sample": ("sample_account.subject",)}
+
+
+@pytest.fixture
+def register(tmp_path: Path) -> Iterator[Register]:
+    """On SQLite, where the hub's role may make the sample plugin's table."""
+    town = Register(tmp_path)
+    yield town
+    town.close()
 
 
 def with_accounts(register: Register, count: int) -> None:

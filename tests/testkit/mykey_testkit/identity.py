@@ -57,9 +57,10 @@ def numbered(number: int, kind: CertificateKind = CertificateKind.AUTHENTICATION
 
 @dataclass
 class Register:
-    """The register of one town in a file of its own."""
+    """The register of one town: in a file of its own, or in the database at `url`, whose tables are there."""
 
     folder: Path
+    url: str | None = None
     municipality: str = MUNICIPALITY
     clock: ManualClock = field(default_factory=ManualClock)
 
@@ -69,8 +70,10 @@ class Register:
         self.life = LifeRegister(self.people)
         self.enrolment = Enrolment(self.people)
         self.renewals = Renewals(self.people)
-        self.database: Database = open_database(f"sqlite:///{self.folder}/register.sqlite3", self.municipality)
-        migrate.upgrade(self.database.engine)
+        url = self.url or f"sqlite:///{self.folder}/register.sqlite3"
+        self.database: Database = open_database(url, self.municipality)
+        if self.url is None:
+            migrate.upgrade(self.database.engine)
 
     def do(self, work: Callable[[Session], T]) -> T:
         """Run `work` as one unit of work."""

@@ -1,4 +1,4 @@
-# ruff: noqa: D102 - the functions of the service are documented in `Winscard`
+
 """Events of readers and cards from states as PC/SC reports them."""
 
 from __future__ import annotations

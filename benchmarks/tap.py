@@ -37,8 +37,8 @@ from uuid_utils.compat import uuid7
 
 from mykey_core.authentication.verifier import LoginPolicy, TokenVerifier
 from mykey_core.hub import Hub, upgrade_database
-from mykey_core.identity.keys import load_keys
 from mykey_core.identity.people import People
+from mykey_core.keys.file import load_keys
 from mykey_core.logins import open_logins
 from mykey_core.plugins import hookspecs
 from mykey_core.plugins.config import PluginChoice

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mykey_core.audit.keys import create_audit_key
-from mykey_core.identity.keys import create_keys
+from mykey_core.keys.file import create_keys
 
 _PLUGINS = """\
 # What this town enables, and what it grants. `mykey plugins` shows the state of each plugin and why.

@@ -225,7 +225,7 @@ def test_get_response_without_anything_to_get(open_card: Card) -> None:
     card.memory.commit(replace(card.contents, objects={0x45: bytes(600)}))
     assert ask(card, "00CA004500").endswith("6100")
     assert ask(card, "00C0000000").endswith("6158")
-    assert ask(card, "80CA00D300").endswith("9000")
+    assert ask(card, "0070000001") == "019000"
     assert ask(card, "00C0000000") == "6D00"
 
 

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from mykey_core.audit.bulk import add_rows
 from mykey_core.audit.canonical import record_text
-from mykey_core.audit.errors import LogBroken
 from mykey_core.audit.merkle import CompactRange, leaf_hash
 from mykey_core.audit.raw import RAW_COLUMNS, RawRecord
 from mykey_core.audit.references import references_of_record
@@ -24,7 +24,6 @@ from mykey_core.audit.tables import audit_leaf, audit_node, audit_subject
 from mykey_core.audit.tree import TILE_HEIGHT, TreeReader
 from mykey_core.clock import Clock, system_clock
 from mykey_core.storage.database import Database
-from mykey_core.storage.prepared import Prepared
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import audit_record
 from mykey_core.storage.types import to_microseconds
@@ -32,9 +31,6 @@ from mykey_core.storage.types import to_microseconds
 BATCH = 2048  # records a transaction: some milliseconds in which no other unit writes to SQLite
 LOOK_BACK = timedelta(minutes=10)
 NIL = UUID(int=0)
-_insert_leaf = Prepared(insert(audit_leaf))
-_insert_node = Prepared(insert(audit_node))
-_insert_subject = Prepared(insert(audit_subject))
 
 
 @dataclass(slots=True)
@@ -91,9 +87,9 @@ class Sealer:
             with self._database.writing() as session:
                 if TreeReader(session, self._municipality).size() != start:
                     return False
-                _write(session, batch)
-                if TreeReader(session, self._municipality).size() != edge.size:  # a remote database has now answered
-                    raise LogBroken(start)
+                add_rows(session, audit_leaf, batch.leaves)
+                add_rows(session, audit_node, batch.nodes)
+                add_rows(session, audit_subject, batch.subjects)
         except IntegrityError:  # PostgreSQL: another sealer has taken the place in the meantime
             return False
         return True
@@ -134,14 +130,3 @@ def recent(session: Session, municipality: str, now: datetime) -> UUID:
         return NIL
     earliest = min(last.int >> 80, to_microseconds(now) // 1000) - LOOK_BACK // timedelta(milliseconds=1)
     return UUID(int=max(earliest, 0) << 80)
-
-
-def _write(session: Session, batch: _Batch) -> None:
-    """Add the rows of a batch."""
-    for prepared, rows in (
-        (_insert_leaf, batch.leaves),
-        (_insert_node, batch.nodes),
-        (_insert_subject, batch.subjects),
-    ):
-        for row in rows:
-            session.later(prepared, row)

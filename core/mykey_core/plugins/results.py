@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from mykey_core.audit.events import CODE
 from mykey_core.translations import Text
 
 Cell = str | int | Text
@@ -59,8 +60,9 @@ class Message:
 class TapResult:
     """The answer of a plugin.
 
-    `code` is a stable machine code (`library.lent`); `offers` names the actions of the same service that make
-    sense next; `opens_visit` lets the service point act for this person without another PIN for a few minutes.
+    `code` is a stable machine code (`library.lent`), which goes into the audit log; `offers` names the actions of the
+    same service that make sense next; `opens_visit` lets the service point act for this person without another PIN for
+    a few minutes.
     """
 
     outcome: Outcome
@@ -69,3 +71,7 @@ class TapResult:
     view: tuple[Block, ...] = ()
     offers: tuple[str, ...] = ()
     opens_visit: bool = False
+
+    def __post_init__(self) -> None:
+        if not CODE.accepts(self.code):
+            raise ValueError("the code of a result is a machine code in ASCII, such as library.lent")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from apiflask import APIFlask
 from flask import Flask, Response, request
@@ -41,7 +43,24 @@ def create_app(hub: Hub) -> Flask:
     app.register_blueprint(pages)
     _register_errors(app)
     app.after_request(_secure)
+    app.wsgi_app = AtOrigin(app.wsgi_app, hub.settings.origin)  # type: ignore[method-assign]  # Flask's way to wrap it
     return app
+
+
+class AtOrigin:
+    """Tells the application the scheme of the hub's own origin, since TLS ends at a proxy in front of it.
+
+    Taken from the settings and never from a header: what a client says of itself is worth nothing.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], origin: str) -> None:
+        self._app = app
+        self._scheme = origin.partition(":")[0]
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """WSGI."""
+        environ["wsgi.url_scheme"] = self._scheme
+        return self._app(environ, start_response)
 
 
 def _describe(app: APIFlask) -> None:

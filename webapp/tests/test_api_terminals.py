@@ -95,6 +95,15 @@ def test_an_assertion_is_good_once(library_hub: HubHarness) -> None:
     assert terminal.ask_token(assertion).get_json()["error"] == "invalid_client"
 
 
+def test_tokens_are_given_behind_a_proxy_that_ends_tls(library_hub: HubHarness) -> None:
+    """The hub itself hears plain http under its public name; its origin says https, and that counts."""
+    terminal = library_hub.terminal()
+    form = {"grant_type": "client_credentials", "client_assertion": terminal.assertion()}
+    form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    answer = library_hub.app.test_client().post("/api/v1/oauth/token", data=form, base_url="http://hub.example.jp")
+    assert answer.status_code == 200
+
+
 def test_algorithm_confusion_is_refused(library_hub: HubHarness) -> None:
     """Neither 'none' nor HMAC with the public key nor a key in the header is taken."""
     terminal = library_hub.terminal()
@@ -168,13 +177,15 @@ def test_a_service_that_the_point_does_not_offer_is_refused(library_hub: HubHarn
     library_hub.hub.terminals.define_service_point("empty", {"ja": "何もない"}, [])
     terminal = library_hub.terminal("empty")
     assert terminal.begin("library-desk")["code"] == "service_not_allowed"
-    assert terminal.get("/services").get_json() == {"services": []}
+    assert terminal.get("/services").get_json()["services"] == []
 
 
 def test_services_are_described_in_the_language_asked_for(library_hub: HubHarness) -> None:
     """The page of a service point is made from this: titles, actions and fields."""
     terminal = library_hub.terminal()
-    services = terminal.get("/services", **{"Accept-Language": "ja"}).get_json()["services"]
+    answer = terminal.get("/services", **{"Accept-Language": "ja"}).get_json()
+    services = answer["services"]
+    assert {answer[place]["title"] for place in ("service_point", "municipality")} == {"図書館", "みほん市"}
     assert services[0]["title"] == "図書館カウンター"
     assert [action["name"] for action in services[0]["actions"]] == ["open", "link", "lend", "return"]
     assert services[0]["actions"][1]["fields"][0]["pattern"] == "[0-9]{8}"

@@ -40,6 +40,14 @@ from mykey_cardap.pcsc import (
     list_readers,
     open_card,
 )
+from mykey_cardap.service_application import (
+    ServiceAdministration,
+    ServiceDirectory,
+    ServiceSession,
+    card_keys,
+    service_key,
+    verify_receipt,
+)
 from mykey_cardap.session import PinStatus, PinVerification
 from mykey_cardap.text_ap import Attributes, IndividualNumber, TextSession
 from mykey_cardap.transport import SecretTransport, Transport
@@ -81,6 +89,9 @@ __all__ = [
     "ResidentRegisterSession",
     "SecretTransport",
     "SecurityStatusError",
+    "ServiceAdministration",
+    "ServiceDirectory",
+    "ServiceSession",
     "SigningAlgorithm",
     "TextSession",
     "TokenInfo",
@@ -88,8 +99,11 @@ __all__ = [
     "Transport",
     "TransportError",
     "WrongCardError",
+    "card_keys",
     "choose_reader",
     "list_readers",
     "open_card",
     "read_overview",
+    "service_key",
+    "verify_receipt",
 ]

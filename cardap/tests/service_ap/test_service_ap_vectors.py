@@ -215,3 +215,20 @@ def test_cut_answers_are_typed_errors(vectors: dict[str, Any], parser: Any) -> N
         with pytest.raises(BadCardDataError):
             parser.from_bytes(bad)
     assert AccessRules.from_bytes(bytes.fromhex(vectors["layouts"]["access"])) == AccessRules()
+
+
+def test_the_specification_shows_these_vectors(vectors: dict[str, Any]) -> None:
+    """The numbers on the page are those of the file, and every instruction and data object is on it."""
+    from mykey_cardap.service_application.numbers import AccessRule, DataObject, ServiceIns
+
+    page = (FILE.parent / "service-application.md").read_text()
+    flat = page.replace(" ", "")
+    ride = vectors["transaction_mac"][1]
+    for wanted in (ride["k4"], ride["session_key"], ride["mac"], vectors["layouts"]["order"], "1012312310"):
+        assert wanted in flat
+    for entry in vectors["keys"]:
+        if (entry["service"], entry["number"]) == ("0301", 1):
+            assert all(value in flat for value in (entry["key"], entry["enc"], entry["check_values"][0]))
+    assert all(f" {instruction:02X} " in page for instruction in ServiceIns)
+    assert all(f"{tag:04X}" in page for tag in DataObject)
+    assert len(AccessRule) == 10

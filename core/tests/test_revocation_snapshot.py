@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from mykey_core.trust.revocation import CrlFileSource, snapshot, store
 from mykey_core.trust.revocation.answers import SnapshotSource
 from mykey_core.trust.revocation.crl import verify_crl
 from mykey_core.trust.revocation.follow import following
-from mykey_core.trust.revocation.scope import certificate_points
+from mykey_core.trust.revocation.scope import CrlScope, certificate_points
 from mykey_core.trust.revocation.snapshot import build_snapshot, open_snapshot, snapshot_of
 from mykey_core.trust.revocation.store import DirectoryStore, write_atomically
 from mykey_core.trust.types import RevocationState
@@ -93,6 +94,22 @@ from mykey_core.trust.revocation.store import DirectoryStore
 from mykey_testkit.revocation import issuers
 DirectoryStore(Path(sys.argv[1])).publish(verify_crl(sys.stdin.buffer.read(), issuers()))
 """
+
+
+def test_the_first_taps_after_a_start_wait_for_the_first_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one thread opens the snapshot, the others wait for it instead of being told that there is none."""
+    DirectoryStore(tmp_path).publish(verify_crl(make_crl(number=100), issuers()))
+    open_slowly = DirectoryStore.current
+
+    def slow(store: DirectoryStore, scope: CrlScope) -> object:
+        time.sleep(0.05)
+        return open_slowly(store, scope)
+
+    monkeypatch.setattr(DirectoryStore, "current", slow)
+    source = SnapshotSource(DirectoryStore(tmp_path))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: source.check(card(), MOMENT).state, range(8)))
+    assert answers == [RevocationState.GOOD] * 8
 
 
 def test_a_swap_in_another_process_is_seen(tmp_path: Path) -> None:

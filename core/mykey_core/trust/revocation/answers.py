@@ -6,9 +6,10 @@ stale answer may still be used is decided by `budget`.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -36,6 +37,7 @@ class _Seen:
     version: object = None
     current: Current | None = None
     looked_at: float = float("-inf")
+    first_look: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
 class SnapshotSource:
@@ -119,8 +121,21 @@ class SnapshotSource:
         return tuple(self._seen.setdefault(scope, _Seen(scope)) for scope in found)
 
     def _look_again(self, seen: _Seen, now: float) -> None:
-        """Follow the pointer when it moved; what cannot be opened leaves the snapshot in use."""
-        seen.looked_at = now
+        """Follow the pointer when it moved; what cannot be opened leaves the snapshot in use.
+
+        At the first look the others wait for it: there is no older snapshot from which they could answer meanwhile,
+        and the first taps after a start must not be refused for that.
+        """
+        if seen.current is not None:
+            seen.looked_at = now
+            self._take_over(seen)
+            return
+        with seen.first_look:
+            if seen.current is None:
+                self._take_over(seen)
+            seen.looked_at = now
+
+    def _take_over(self, seen: _Seen) -> None:
         version = self._store.version(seen.scope)
         if version == seen.version:
             return

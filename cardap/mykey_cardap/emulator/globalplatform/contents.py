@@ -132,6 +132,10 @@ class ContentsMemory(Protocol):
         """Store; `Refused` 6581 when the memory is worn."""
         ...
 
+    def recover(self) -> None:
+        """Power-up: repair what a power cut has left."""
+        ...
+
 
 class VolatileMemory:
     """Contents that live as long as the object; a commit is one assignment."""
@@ -142,6 +146,9 @@ class VolatileMemory:
     def commit(self, contents: CardContents) -> None:
         """Keep the new value."""
         self.contents = contents
+
+    def recover(self) -> None:
+        """There is nothing to repair."""
 
 
 class ContentsKeyStore:

@@ -99,6 +99,7 @@ class OpenCard(VirtualCard):
     def power_on(self) -> bytes:
         """Apply power: the basic channel is open, the security domain selected."""
         atr = super().power_on()
+        self.memory.recover()
         self._programs = {found.aid: self._program(found, fresh=False) for found in self.contents.instances}
         self._open(0)
         return atr

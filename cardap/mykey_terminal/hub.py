@@ -105,12 +105,16 @@ class Hub:
         *,
         visit_id: str | None = None,
         language: str | None = None,
+        key: str | None = None,
     ) -> dict[str, Any]:
-        """Do an action that needs no card (any more): during a visit, or of staff."""
+        """Do an action that needs no card (any more): during a visit, or of staff.
+
+        Sent again with the same `key`, it is answered again (in `language`) and not done again.
+        """
         body: dict[str, Any] = {"service": service, "action": action, "input": values}
         if visit_id is not None:
             body["visit_id"] = visit_id
-        return self._http.post(f"{API}/actions", body, language=language)
+        return self._http.post(f"{API}/actions", body, language=language, key=key)
 
     def end_visit(self, visit_id: str) -> None:
         """End a visit because the card has left: what was open for one person is closed to the next."""

@@ -55,9 +55,12 @@ class HubHttp:
         """GET a JSON object."""
         return self._send(self._client.build_request("GET", path, headers=_headers(language)))
 
-    def post(self, path: str, body: dict[str, Any], *, language: str | None = None) -> dict[str, Any]:
-        """POST a JSON object and return the one that the hub answers."""
-        return self._send(self._client.build_request("POST", path, json=body, headers=_headers(language)))
+    def post(
+        self, path: str, body: dict[str, Any], *, language: str | None = None, key: str | None = None
+    ) -> dict[str, Any]:
+        """POST a JSON object and return the one that the hub answers; `key` is an Idempotency-Key."""
+        headers = _headers(language) | ({"Idempotency-Key": key} if key else {})
+        return self._send(self._client.build_request("POST", path, json=body, headers=headers))
 
     def delete(self, path: str) -> None:
         """DELETE; the hub answers nothing (204)."""

@@ -28,10 +28,30 @@ class CommandsFromEntryPoints(click.Group):
         point = self._entry_points.get(cmd_name)
         if point is None:
             return None
-        command = point.load()
-        if not isinstance(command, click.Command):
-            raise click.ClickException(f"the entry point of '{cmd_name}' is no command: reinstall mykey")
-        return command
+        try:
+            command = point.load()
+        except Exception as error:  # noqa: BLE001 - a plugin's broken command must not take the others with it
+            return _broken(point, f"{type(error).__name__}: {error}")
+        return command if isinstance(command, click.Command) else _broken(point, f"{point.value} is no command")
+
+
+def _broken(point: EntryPoint, reason: str) -> click.Command:
+    """Stands for a command that cannot be loaded: it is listed as such, and says why when it is called."""
+    package = point.dist.name if point.dist is not None else point.module
+
+    def refuse(**_: object) -> None:
+        raise click.ClickException(f"'{point.name}' cannot be loaded ({reason}): reinstall or remove {package}")
+
+    rest = click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED)
+    settings = {"ignore_unknown_options": True}
+    return click.Command(
+        point.name,
+        context_settings=settings,
+        callback=refuse,
+        params=[rest],
+        short_help="(cannot be loaded)",
+        add_help_option=False,
+    )
 
 
 @click.group(cls=CommandsFromEntryPoints)

@@ -185,7 +185,7 @@ def test_services_are_described_in_the_language_asked_for(library_hub: HubHarnes
     terminal = library_hub.terminal()
     answer = terminal.get("/services", **{"Accept-Language": "ja"}).get_json()
     services = answer["services"]
-    assert {answer[place]["title"] for place in ("service_point", "municipality")} == {"図書館", "みほん市"}
+    assert {answer[place]["title"] for place in ("service_point", "municipality")} == {"カウンター", "みほん市"}
     assert services[0]["title"] == "図書館カウンター"
     assert [action["name"] for action in services[0]["actions"]] == ["open", "link", "lend", "return"]
     assert services[0]["actions"][1]["fields"][0]["pattern"] == "[0-9]{8}"

@@ -42,7 +42,7 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Vary": "Origin",
 }
-_VISIT = "string(minlength=3, maxlength=100)"  # longer than `..`, which a URL takes for a path
+_ID = "string(minlength=3, maxlength=100)"  # longer than `..`, which a URL takes for a path
 _ROUTES = Map(
     [
         Rule(f"{PREFIX}/pair", methods=["POST"], endpoint="pair"),
@@ -52,8 +52,9 @@ _ROUTES = Map(
         Rule(f"{PREFIX}/card", methods=["GET"], endpoint="card"),
         Rule(f"{PREFIX}/services", methods=["GET"], endpoint="services"),
         Rule(f"{PREFIX}/taps", methods=["POST"], endpoint="tap"),
+        Rule(f"{PREFIX}/taps/<{_ID}:tap_id>", methods=["GET"], endpoint="tap_again"),
         Rule(f"{PREFIX}/actions", methods=["POST"], endpoint="act"),
-        Rule(f"{PREFIX}/visits/<{_VISIT}:visit_id>", methods=["DELETE"], endpoint="end_visit"),
+        Rule(f"{PREFIX}/visits/<{_ID}:visit_id>", methods=["DELETE"], endpoint="end_visit"),
     ],
     merge_slashes=False,
 )
@@ -104,6 +105,8 @@ class AgentApp:
             return look()
         if endpoint == "services":
             return self._desk.services(_language(request))
+        if endpoint == "tap_again":
+            return self._desk.tap_again(arguments["tap_id"], _language(request))
         if endpoint == "end_visit":
             return self._desk.end_visit(**arguments)
         return self._change(endpoint, self._gate.read_body(request), _language(request))

@@ -36,12 +36,13 @@ class InsertBody(_Body):
 
 
 class ActionBody(_Body):
-    """POST /actions."""
+    """POST /actions. The same `request_id` again is answered again and not done again."""
 
     service: Name
     action: Name
     input: Values = Field(default_factory=dict)
     visit_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    request_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{16,64}$")] | None = None
 
 
 class TapBody(_Body):

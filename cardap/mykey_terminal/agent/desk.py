@@ -93,11 +93,20 @@ class CardDesk:
         with self._hold(0):
             return report_json(self._runner.run(request, body.pin_bytes()))
 
+    def tap_again(self, tap_id: str, language: str | None) -> dict[str, Any]:
+        """What the hub says of an earlier tap, in `language`; nothing is done again."""
+        return self._runner.hub.tap_state(tap_id, language=language).model_dump(exclude_none=True)
+
     def act(self, body: ActionBody, language: str | None) -> dict[str, Any]:
         """Pass an action without a card on to the hub."""
         try:
             answer = self._runner.hub.act(
-                body.service, body.action, body.input, visit_id=body.visit_id, language=language
+                body.service,
+                body.action,
+                body.input,
+                visit_id=body.visit_id,
+                language=language,
+                key=body.request_id,
             )
         except TerminalError as error:
             return {"state": "problem", "problem": problem_of(error).to_json()}

@@ -241,7 +241,9 @@ class HubDouble:
 
     def _act(self, request: Request) -> tuple[dict[str, Any], int]:
         self._check_token(request)
-        return {"result": {"outcome": "done", "code": "acted", "echo": json.loads(request.get_data())}}, 200
+        key = request.headers.get("Idempotency-Key")
+        echo = json.loads(request.get_data())
+        return {"result": {"outcome": "done", "code": "acted", "echo": echo, "key": key}}, 200
 
     def _visit(self, request: Request) -> tuple[dict[str, Any], int]:
         self._check_token(request)

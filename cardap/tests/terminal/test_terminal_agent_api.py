@@ -139,6 +139,21 @@ def test_services_and_actions_pass_through(agent: Any, hub_double: Any) -> None:
     )
 
 
+def test_a_tap_is_read_again_and_an_action_carries_its_key(agent: Any, hub_double: Any) -> None:
+    """The page may ask for the same answer again, in another language: of a tap by its id, of an action by its key."""
+    agent.call("PUT", "/tray/inserted", {"card": "adult"})
+    tap = agent.call("POST", "/taps", TAP).json
+    again = agent.call("GET", f"/taps/{tap['tap_id']}", language="en").json
+    assert (again["state"], again["result"]) == ("done", tap["result"])
+    assert len(hub_double.effects) == 1
+    assert agent.call("GET", "/taps/tap-99").json["code"] == "tap_unknown"
+    assert agent.call("GET", "/taps/%2e%2e%2fservices").status_code == 404
+    body = {"service": "library", "action": "return", "request_id": "0123456789abcdef"}
+    assert agent.call("POST", "/actions", body).json["result"]["key"] == "0123456789abcdef"
+    short = agent.call("POST", "/actions", {**body, "request_id": "a b"})
+    assert (short.status_code, short.json["member"]) == (400, "request_id")
+
+
 def test_visit_ends_with_the_card(agent: Any, hub_double: Any) -> None:
     """The page ends a visit when the card leaves; an id with a slash in it reaches no other path."""
     assert agent.call("DELETE", "/visits/v-1").json == {"ended": True}

@@ -199,11 +199,10 @@ class _Views:
 
     def enrol(self, body: models.EnrolmentRequest) -> models.EnrolmentReply:
         terminal = self._hub.terminals.enrol(body.code, body.public_key, body.name, body.version)
-        title = terminal.title.get(problems.request_language()) or terminal.title["ja"]
         return models.EnrolmentReply(
             terminal_id=str(terminal.id),
             municipality=terminal.municipality,
-            service_point=models.ServicePointView(name=terminal.service_point, title=title),
+            service_point=_point_view(terminal, problems.request_language()),
             services=sorted(terminal.services),
             token_endpoint=self._audience,
             audience=self._audience,
@@ -213,7 +212,14 @@ class _Views:
     def services(self, terminal: Terminal) -> models.ServicesReply:
         language = problems.request_language()
         routes = (self._hub.plugins.route(name) for name in sorted(terminal.services))
-        return models.ServicesReply(services=[_service_view(route.service, language) for route in routes if route])
+        settings = self._hub.settings
+        return models.ServicesReply(
+            municipality=models.MunicipalityView(
+                code=settings.municipality, title=_in_language(settings.municipality_title, language)
+            ),
+            service_point=_point_view(terminal, language),
+            services=[_service_view(route.service, language) for route in routes if route],
+        )
 
     def begin(self, terminal: Terminal, body: models.TapRequestBody) -> models.ChallengeReply:
         challenge = self._hub.taps.begin(terminal, body.service, body.action, body.input, _key(terminal))
@@ -301,6 +307,10 @@ def _check_view(line: Any) -> dict[str, str]:
 
 def _in_language(texts: Mapping[Any, str], language: str) -> str:
     return texts.get(language) or texts.get("ja", "")
+
+
+def _point_view(terminal: Terminal, language: str) -> models.ServicePointView:
+    return models.ServicePointView(name=terminal.service_point, title=_in_language(terminal.title, language))
 
 
 def _service_view(service: Service, language: str) -> models.ServiceView:

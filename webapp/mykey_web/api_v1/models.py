@@ -125,9 +125,18 @@ class ServiceView(Model):
     actions: list[ActionView]
 
 
-class ServicesReply(Model):
-    """All services of the terminal's service point."""
+class MunicipalityView(Model):
+    """The town: its six-digit code, and its name in the language of the request."""
 
+    code: str
+    title: str
+
+
+class ServicesReply(Model):
+    """The terminal's service point and all its services, in the language of the request."""
+
+    municipality: MunicipalityView
+    service_point: ServicePointView
     services: list[ServiceView]
 
 

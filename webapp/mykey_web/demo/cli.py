@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -60,7 +61,8 @@ def _serve(folder: Path, port: int) -> None:
         hub = stack.enter_context(processes.start_hub(town.config, port, folder / "hub.log"))
         code = new_code(town)
         processes.enrol_terminal(origin, code, folder / "terminal", folder / "terminal.log")
-        agent = stack.enter_context(processes.start_agent(folder / "terminal", folder / "terminal.log"))
+        told = partial(_announce_again, origin)
+        agent = stack.enter_context(processes.start_agent(folder / "terminal", folder / "terminal.log", told))
         _announce(origin, agent.announcement)
         _keep_crls_fresh(town)
         try:
@@ -82,12 +84,21 @@ def new_code(town: Town) -> str:
 
 
 def _announce(origin: str, announcement: dict[str, str]) -> None:
+    click.echo("")
+    click.echo(f"  {_address(origin, announcement)}")
+    click.echo("")
+    click.echo("  開いてカードをかざしてください（暗証番号は画面のカードに書いてあります）。終了は Ctrl-C。")
+    click.echo("  Open it and tap a card (its PIN is written beside it). End with Ctrl-C. All people are synthetic.")
+
+
+def _announce_again(origin: str, announcement: dict[str, str]) -> None:
+    """The code in an address is for one tab: this is the address for the next one."""
+    click.echo(f"  もう1つのタブ · for another tab: {_address(origin, announcement)}")
+
+
+def _address(origin: str, announcement: dict[str, str]) -> str:
     port = announcement["address"].rpartition(":")[2]
-    click.echo("")
-    click.echo(f"  {origin}/point#agent={port}&pair={announcement['pairing_code']}")
-    click.echo("")
-    click.echo("  開いてカードをかざしてください（暗証番号は 1234）。終了は Ctrl-C。")
-    click.echo("  Open it and tap a card (the PIN is 1234). End with Ctrl-C. All cards and people are synthetic.")
+    return f"{origin}/point#agent={port}&pair={announcement['pairing_code']}"
 
 
 def _keep_crls_fresh(town: Town) -> None:

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import httpx
 
@@ -42,8 +42,11 @@ class Child:
         *,
         environment: Mapping[str, str] | None = None,
         announces: bool = True,
+        told: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
+        """`told` gets what the process announces after its first line."""
         self._log = log
+        self._told = told
         with log.open("ab") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
                 [*_MYKEY, *arguments],
@@ -66,9 +69,15 @@ class Child:
         if not lines or not lines[0].strip():
             self.stop()
             raise ProcessFailed(f"a process did not start: see {self._log}")
-        threading.Thread(target=output.read, daemon=True).start()  # so that the pipe never fills
+        threading.Thread(target=self._listen, args=(output,), daemon=True).start()
         announcement: dict[str, Any] = json.loads(lines[0])
         return announcement
+
+    def _listen(self, output: IO[bytes]) -> None:
+        """Read on, so that the pipe never fills, and pass on what is announced."""
+        for line in output:
+            if self._told is not None:
+                self._told(json.loads(line))
 
     @property
     def running(self) -> bool:
@@ -107,9 +116,9 @@ def start_hub(config: Path, port: int, log: Path, environment: Mapping[str, str]
     return child
 
 
-def start_agent(state: Path, log: Path) -> Child:
-    """The terminal's loopback agent with the tray of virtual cards."""
-    return Child(["terminal", "agent", "--state", str(state), "--virtual"], log)
+def start_agent(state: Path, log: Path, told: Callable[[dict[str, Any]], None] | None = None) -> Child:
+    """The terminal's loopback agent with the tray of virtual cards; `told` hears of each new pairing code."""
+    return Child(["terminal", "agent", "--state", str(state), "--virtual"], log, told=told)
 
 
 def run(arguments: Sequence[str], log: Path, *, given: bytes = b"") -> int:

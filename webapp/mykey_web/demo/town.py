@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import as_file, files
@@ -102,7 +103,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _fill_library(town: Town) -> None:
     """Import the sample patrons and items with the command that a library would use."""
-    with as_file(files("mykey_library") / "demo") as folder:
+    log = (town.folder / "hub.log").open("a", encoding="utf-8")
+    with log, redirect_stdout(log), as_file(files("mykey_library") / "demo") as folder:
         _library_command().main(
             args=["import", "--config", str(town.config), *_sample(folder)],
             standalone_mode=False,

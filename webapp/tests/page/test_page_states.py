@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -179,6 +180,37 @@ def test_switching_the_language_keeps_the_place(visit: Callable[..., Any]) -> No
     expect(page.locator("[data-language=en]")).to_be_focused()
     assert page.evaluate("document.documentElement.lang") == "en"
     assert page.title() == "Service point – mykey"
+    expect(page.locator("#point-title")).to_have_text("Central library desk")
+    expect(page.locator("#municipality")).to_have_text("Mihon City")
+
+
+def test_switching_the_language_rewords_an_answer(visit: Callable[..., Any]) -> None:
+    """A refusal's buttons, a tap's answer and one within the visit follow the language; nothing is done twice."""
+    visitor = visit("ja")
+    page = visitor.page
+    visitor.insert("former-name")
+    visitor.choose("open")
+    visitor.type_pin("1234")
+    assert visitor.code() == "not_registered"
+    page.click("[data-language=en]")
+    expect(page.locator("#stage [data-action=link]")).to_have_text("Use this card as library card")
+    visitor.leave()
+    visitor.wait("ended")
+    page.click("[data-language=ja]")
+    page.get_by_role("button", name="はじめの画面へ").click()
+    visitor.link("former-name", "1234", "10000017")
+    page.click("[data-language=en]")
+    expect(page.locator("#stage")).to_have_attribute("data-screen", "result")
+    expect(page.locator("#stage-title")).to_have_text(re.compile("[a-z]"))
+    expect(page.locator("#stage-title")).to_have_attribute("lang", "en")
+    page.fill("#field-barcode", "A1000003")
+    page.keyboard.press("Enter")
+    expect(page.locator("#stage table")).to_be_visible()
+    rows = page.locator("#stage table tbody tr").count()
+    page.click("[data-language=ja]")
+    expect(page.locator("#stage-title")).to_have_attribute("lang", "ja")
+    expect(page.locator("#stage-title")).to_have_text(re.compile("[ぁ-ん]"))
+    assert page.locator("#stage table tbody tr").count() == rows
 
 
 def test_not_paired(visit: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@
  * @typedef {{attempts_remaining: number|null, blocked: boolean}} PinState
  * @typedef {{code?: string, title?: string, detail?: string, what_to_do?: string, offers?: string[], evidence?: any}} Problem
  * @typedef {{command: string, response: string, note?: string}} TraceLine
- * @typedef {{state: "done"|"problem", result?: any, problem?: Problem, card?: PinState|null, trace?: TraceLine[]}} Outcome
+ * @typedef {{state: "done"|"problem", tap_id?: string, result?: any, problem?: Problem, card?: PinState|null, trace?: TraceLine[]}} Outcome
  */
 
 const QUICK_MS = 10_000;
@@ -75,7 +75,12 @@ export class Agent {
     return this.send("POST", "/taps", request, WITH_CARD_MS);
   }
 
-  /** @param {Record<string, any>} request @returns {Promise<Outcome>} */
+  /** An earlier tap's answer in the language of the moment; nothing is done again. @param {string} id @returns {Promise<any>} */
+  tapAgain(id) {
+    return this.send("GET", `/taps/${encodeURIComponent(id)}`);
+  }
+
+  /** With the `request_id` of an earlier request: its answer again. @param {Record<string, any>} request @returns {Promise<Outcome>} */
   act(request) {
     return this.send("POST", "/actions", request, WITH_CARD_MS);
   }

@@ -72,7 +72,7 @@ async function begin() {
   try {
     const status = await theAgent().status();
     update({ status, tray: await trayOf(status) });
-    update({ services: await servicesNow() });
+    update(await offered());
     await rest();
   } catch (error) {
     return failed(error, begin);
@@ -85,15 +85,17 @@ async function trayOf(status) {
   return status.reader?.kind === "virtual" ? theAgent().tray() : null;
 }
 
-async function servicesNow() {
-  return (await theAgent().services()).services;
+/** What the hub offers here, and what it calls this place, in the language of the moment. */
+async function offered() {
+  const { services, municipality, service_point } = await theAgent().services();
+  return { services, place: municipality && service_point ? { municipality, service_point } : null };
 }
 
 /** Ask the hub for its services again, because their titles depend on the language. */
 export async function reloadServices() {
   if (!agent?.token || !now().status) return;
   try {
-    update({ services: await servicesNow() });
+    update(await offered());
   } catch {
     // The titles stay in the former language; the next tap says what is wrong with the hub.
   }

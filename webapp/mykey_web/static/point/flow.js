@@ -6,7 +6,7 @@
 import { AgentProblem } from "./agent.js";
 import { theAgent } from "./connection.js";
 import { causeOfSilence } from "./permission.js";
-import { now, update } from "./store.js";
+import { now, redraw, update } from "./store.js";
 import { currentLanguage } from "./texts.js";
 
 /** After these the PIN may be typed again. */
@@ -136,7 +136,22 @@ export async function tap(choice, input, pin, allowLast) {
 function finishTap(choice, outcome) {
   const visit = outcome.result.visit ? { service: choice.service, ...outcome.result.visit } : null;
   update({ visit });
-  show({ name: "result", choice, result: outcome.result, lang: currentLanguage() });
+  const again = () => theAgent().tapAgain(outcome.tap_id ?? "");
+  show({ name: "result", choice, result: outcome.result, lang: currentLanguage(), again });
+}
+
+/**
+ * Read the answer on the screen again in the language of the moment. Where that fails it stays as it is.
+ * @returns {Promise<void>}
+ */
+export async function reword() {
+  const { screen } = now();
+  if (screen.name !== "result" || !screen.again) return;
+  const language = currentLanguage();
+  const answer = await screen.again().catch(() => null);
+  if (now().screen !== screen || currentLanguage() !== language || answer?.state !== "done") return;
+  Object.assign(screen, { result: { ...screen.result, ...answer.result }, lang: language });
+  redraw();
 }
 
 /**
@@ -159,14 +174,14 @@ function refusedTap(choice, input, outcome) {
 export async function act(choice, input) {
   const before = now().screen;
   const visit = now().visit;
-  const request = visit ? { ...choice, input, visit_id: visit.id } : { ...choice, input };
+  const request = { ...choice, input, request_id: crypto.randomUUID(), ...(visit && { visit_id: visit.id }) };
   const outcome = await asked(choice, () => theAgent().act(request));
   if (!outcome) return;
   keepEvidence(outcome);
   if (outcome.state !== "done") {
     return show({ name: "problem", choice, problem: outcome.problem ?? {}, lang: currentLanguage() });
   }
-  show(nextResult(before, choice, outcome.result));
+  show(nextResult(before, choice, outcome.result, () => theAgent().act(request)));
 }
 
 /**
@@ -174,13 +189,15 @@ export async function act(choice, input) {
  * @param {import("./store.js").Screen} before
  * @param {{service: string, action: string}} choice
  * @param {any} result
+ * @param {() => Promise<any>} again asks for the same answer in another language
  */
-function nextResult(before, choice, result) {
+function nextResult(before, choice, result, again) {
   const visit = now().visit;
   if (result.visit) update({ visit: { service: choice.service, ...result.visit } });
   const kept = visit && before.name === "result" && result.outcome !== "done" ? before.result : null;
   const merged = kept ? { ...result, view: result.view?.length ? result.view : kept.view, offers: kept.offers } : result;
-  return { name: "result", choice, result: merged, lang: currentLanguage(), desk: Boolean(visit) };
+  const whole = !kept || result.view?.length; // what was kept came with another answer
+  return { name: "result", choice, result: merged, lang: currentLanguage(), desk: Boolean(visit), again: whole ? again : null };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { connect, reloadServices } from "./connection.js";
 import { byId } from "./dom.js";
+import { reword } from "./flow.js";
 import { startHood } from "./hood.js";
 import { startIdleClock } from "./idle.js";
 import { startReader } from "./reader.js";
@@ -13,12 +14,12 @@ import { startTray } from "./tray.js";
 
 const TITLE = "page.heading";
 
-/** Name of the service point and of the municipality, as the enrolment gave them. */
+/** Name of the service point and of the municipality, as the hub says now, or else as the enrolment said. */
 function showNames() {
-  const { status } = now();
+  const { status, place } = now();
   const title = byId("point-title");
   const town = byId("municipality");
-  const name = status?.service_point?.title ?? status?.service_point?.name ?? status?.service_point;
+  const name = place?.service_point.title ?? status?.service_point?.title;
   if (typeof name === "string" && name) {
     delete title.dataset.text;
     title.textContent = name;
@@ -27,16 +28,15 @@ function showNames() {
   } else {
     title.dataset.text = TITLE;
   }
-  const municipality = status?.municipality?.name ?? status?.municipality;
-  town.hidden = typeof municipality !== "string";
-  if (!town.hidden) town.textContent = municipality;
+  town.hidden = !place;
+  town.textContent = place?.municipality.title ?? "";
 }
 
 /** @param {string} language */
 async function switchLanguage(language) {
   await useLanguage(language);
   redraw();
-  await reloadServices();
+  await Promise.all([reloadServices(), reword()]);
 }
 
 function startLanguages() {
@@ -59,7 +59,7 @@ async function start() {
   startStage();
   startHood();
   startIdleClock();
-  subscribe((changed) => (changed.has("status") || changed.has("language")) && showNames());
+  subscribe((changed) => ["status", "place", "language"].some((name) => changed.has(name)) && showNames());
   redraw();
   startInvitations();
   await connect(takeInvitation());

@@ -36,7 +36,7 @@ export function startStage() {
 }
 
 function dependsOnServices() {
-  return ["idle", "choose", "form", "result"].includes(now().screen.name);
+  return ["idle", "choose", "form", "pin", "problem", "result"].includes(now().screen.name);
 }
 
 /** @param {boolean} moved false when only the wording changed */

@@ -9,6 +9,7 @@
  * @property {any} status           the agent's last GET /status, null before
  * @property {{cards: any[], inserted: string|null}|null} tray  null without virtual reader
  * @property {import("./agent.js").Service[]} services
+ * @property {{municipality: {title: string}, service_point: {title: string}}|null} place  as the hub names it
  * @property {{service: string, id: string, expires_at: string}|null} visit
  * @property {{trace: any[], checks: any[], audit: any, code: string|null}|null} evidence what is under the hood
  */
@@ -19,6 +20,7 @@ const state = {
   status: null,
   tray: null,
   services: [],
+  place: null,
   visit: null,
   evidence: null,
 };

@@ -35,6 +35,12 @@ _STATUS = {
     "plugin_fault": 502,
     "storage_unavailable": 503,
     "internal_error": 500,
+    "writing_unknown": 404,
+    "writing_ended": 410,
+    "writing_out_of_step": 409,
+    "profile_unknown": 422,
+    "profile_does_not_fit": 422,
+    "card_keys_missing": 503,
 }
 _HTTP_CODES = {
     400: "request_malformed",

@@ -12,6 +12,7 @@ import mykey_core
 import mykey_terminal
 import mykey_web
 from mykey_core.authentication.reasons import ALL_REASONS
+from mykey_core.card_writing.errors import WritingCode
 from mykey_core.consent.errors import ConsentCode
 from mykey_core.identity.states import REFUSAL_CODES, CredentialStatus, PersonState
 from mykey_core.translations import LANGUAGES, load_catalogue
@@ -40,7 +41,7 @@ def _sources(package_file: str | None) -> Iterator[str]:
 
 def known_codes() -> set[str]:
     """Every refusal code that can reach a person, gathered from the programs themselves."""
-    codes = set(ALL_REASONS) | _CONTRACT | REFUSAL_CODES | set(ConsentCode)
+    codes = set(ALL_REASONS) | _CONTRACT | REFUSAL_CODES | set(ConsentCode) | set(WritingCode)
     for package in (mykey_core, mykey_terminal, mykey_web):
         codes |= {code for text in _sources(package.__file__) for code in _RAISED.findall(text)}
     codes |= set(hub_problems._STATUS) | set(hub_problems._HTTP_CODES.values())

@@ -54,6 +54,8 @@ class _Service(ServiceAdministration):
 class CardDesk:
     """One card. `owner` is our town's code as a number; `shared_with` are towns whose keys we hold, too.
 
+    `admit` gets the card's serial before anything is proven to it, and may raise `WritingRefused`.
+
     Every method may raise `WritingRefused`; `do` also `OutcomeUnknown`.
     """
 
@@ -65,16 +67,23 @@ class CardDesk:
         owner: int,
         shared_with: frozenset[int] = frozenset(),
         floor: int = 1,
+        admit: Callable[[bytes], None] = lambda _serial: None,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._transport = transport
         self._keys = keys
         self._issuers = frozenset({owner}) | shared_with
         self._floor = floor
+        self._admit = admit
         self._random = random
         self._serial: bytes | None = None
         self._channel: ServiceDirectory | _Service | None = None
         self._managed: ManagedKeys | None = None
+
+    @property
+    def serial(self) -> bytes | None:
+        """The serial that the card told, once it has been read."""
+        return self._serial
 
     def close(self) -> None:
         """Forget session keys, and card keys in the token."""
@@ -118,7 +127,9 @@ class CardDesk:
 
     def _directory(self) -> CardState:
         root = ServiceDirectory(self._transport, serial=self._serial)
-        self._serial = root.header.serial
+        if self._serial is None:
+            self._serial = root.header.serial
+            self._admit(self._serial)
         meta = root.meta()
         services = {line.service: self._brief(line.service) for line in meta.services}
         return CardState(root.header, meta.slots, meta.counter, services)
@@ -213,7 +224,6 @@ class CardDesk:
         header = channel.header
         if header.issuer not in self._issuers:
             raise WritingRefused(WritingCode.CARD_NOT_OURS, "issued by another town")
-        self._serial = header.serial
         self._managed = self._key_set(self._slot(service, header.issuer, Role.ADMIN, header.generations[Role.ADMIN]))
         channel.authenticate(Role.ADMIN, self._managed)
         self._channel = channel

@@ -24,6 +24,7 @@ class WritingCode(StrEnum):
 
     CARD_NOT_OURS = "card_not_ours"
     CARD_KEYS_UNKNOWN = "card_keys_unknown"
+    CARD_KEYS_MISSING = "card_keys_missing"
     CARD_FULL = "card_full"
     CARD_PULLED = "card_pulled"
     CARD_QUARANTINED = "card_quarantined"
@@ -36,6 +37,8 @@ class WritingCode(StrEnum):
     SERVICE_NOT_ON_CARD = "service_not_on_card"
     SERVICE_HAS_VALUE = "service_has_value"
     APPROVAL_NEEDED = "approval_needed"
+    APPROVAL_BY_ANOTHER = "approval_by_another"
+    COUNTER_ONLY = "card_counter_only"
     WRITING_UNKNOWN = "writing_unknown"
     WRITING_ENDED = "writing_ended"
     WRITING_OUT_OF_STEP = "writing_out_of_step"

@@ -19,7 +19,6 @@ register(
         {"code": CODE, "terminal": UUID, "service_point": NAME, "approved_by": CODE, "dry_run": BOOLEAN},
     ),
     EventType("card_writing.resolved", {"writing": UUID, "state": CODE}),
-    EventType("card_writing.released", {"writing": UUID, "approved_by": CODE}),
 )
 
 REGISTERED: Final = True

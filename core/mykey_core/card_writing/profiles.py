@@ -60,6 +60,15 @@ class CardField(_Model):
             raise WritingRefused(WritingCode.PROFILE_DOES_NOT_FIT, f"the value of {self.name}")
         return raw
 
+    def from_json(self, value: str | int) -> Value:
+        """A value of JSON: dates come as 2030-03-31. `profile_does_not_fit` for a text that is no date."""
+        if self.type != "date":
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            raise WritingRefused(WritingCode.PROFILE_DOES_NOT_FIT, f"the value of {self.name}") from None
+
     def _bytes(self, value: Value) -> bytes | None:
         if self.type == "text" and isinstance(value, str):
             return value.encode()
@@ -149,6 +158,11 @@ class CardProfile(_Model):
     def size(self) -> int:
         """The most bytes that the fields take on the card."""
         return sum(_HEAD + line.size for line in self.fields)
+
+    def values_from_json(self, values: Mapping[str, str | int]) -> dict[str, Value]:
+        """Values as JSON has them, as the fields' types; unknown names stay, and `image` refuses them."""
+        fields = {line.name: line for line in self.fields}
+        return {name: fields[name].from_json(text) if name in fields else text for name, text in values.items()}
 
     def image(self, issuer: int, data: CardData) -> ServiceImage:
         """What the card shall have; `profile_does_not_fit` before any card is touched."""

@@ -29,6 +29,7 @@ from mykey_web import problems
 from mykey_web.api_v1 import models
 from mykey_web.api_v1.lane import OUTCOME, ProofLane
 from mykey_web.api_v1.oauth import make_authorization_server
+from mykey_web.api_v1.writing import add_writing_routes
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +52,7 @@ def make_api(app: Flask, hub: Hub) -> APIBlueprint:
     api.register_error_handler(HTTPError, view.refused_by_model)
     _add_terminal_routes(api, view, authorization)
     _add_tap_routes(api, view)
+    add_writing_routes(api, hub, _takes)
     return api
 
 

@@ -1,8 +1,9 @@
 """Kills a hub with SIGKILL at random points under load, again and again, and counts what became of its taps.
 
 Run by `test_faults_kill.py` as a process of its own, because it forks. Each child opens the hub anew, lets four threads
-tap, and reports every reply through a pipe before the next tap; the parent kills it. At the end the database is read:
-every acknowledged tap is done exactly once, and no tap was done twice.
+tap while a fifth seals the audit, and reports every reply through a pipe before the next tap; the parent kills it. At
+the end the database is read: every acknowledged tap is done exactly once, no tap was done twice, nothing was refused,
+and the audit verifies.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
 
+from mykey_core.audit.keeper import AuditKeeper, signer_of
+from mykey_core.audit.sealer import Sealer
+from mykey_core.audit.verify import verify_log
+from mykey_core.clock import system_clock
 from mykey_core.errors import StorageUnavailable
 from mykey_testkit.hub import LIBRARY, HubHarness, TerminalClient, sign_challenge
 from mykey_testkit.postgres import DatabaseUrls
@@ -26,6 +31,7 @@ from mykey_testkit.postgres import DatabaseUrls
 SERVICE = "library-desk"
 THREADS = 4
 LONGEST_LIFE = 0.6  # seconds of a child under load
+SEAL_EVERY = 0.1  # seconds
 
 
 def child(harness: HubHarness, report: int) -> None:
@@ -35,7 +41,15 @@ def child(harness: HubHarness, report: int) -> None:
     os.write(report, b"ready\n")
     for _ in range(THREADS):
         threading.Thread(target=tap_forever, args=(terminal, report), daemon=True).start()
-    signal.pause()
+    seal_forever(harness)
+
+
+def seal_forever(harness: HubHarness) -> None:
+    """Seal by the computer's own clock, which the records' ids go by."""
+    sealer = Sealer(harness.hub.database, harness.municipality, system_clock)
+    while True:
+        sealer.seal()
+        time.sleep(SEAL_EVERY)
 
 
 def tap_forever(terminal: TerminalClient, report: int) -> None:
@@ -43,6 +57,9 @@ def tap_forever(terminal: TerminalClient, report: int) -> None:
     client = terminal.another()
     while True:
         challenge = client.begin(SERVICE)
+        if "tap_id" not in challenge:
+            os.write(report, f"- {challenge['status']} {challenge['code']}\n".encode())
+            continue
         answer = client.prove(challenge, sign_challenge("adult", challenge))
         code = "" if answer.status_code == HTTPStatus.OK else answer.get_json()["code"]
         os.write(report, f"{challenge['tap_id']} {answer.status_code} {code}\n".encode())
@@ -64,7 +81,8 @@ def one_life(harness: HubHarness, chance: random.Random) -> list[str]:
         assert first == b"ready\n", "the child died by itself"
         time.sleep(chance.random() * LONGEST_LIFE)
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        _, status = os.waitpid(pid, 0)
+        assert os.WIFSIGNALED(status), "the child died by itself"
         return reports.read().decode().splitlines()
 
 
@@ -74,12 +92,17 @@ def judge(harness: HubHarness, replies: list[str]) -> dict[str, object]:
     done = Counter(record.facts["tap"] for record in harness.audit("tap.done"))
     acknowledged = [line.split()[0] for line in replies if line.split()[1] == "200"]
     others = Counter(line.split(maxsplit=1)[1] for line in replies if line.split()[1] != "200")
+    signer = signer_of(harness.settings)
+    AuditKeeper(harness.hub.database, harness.municipality, signer, system_clock).tick()
+    audit = verify_log(harness.hub.database, harness.municipality, [signer.verifier])
     return {
         "acknowledged": len(acknowledged),
         "other_replies": dict(others),
         "done": len(done),
         "lost": sum(tap not in done for tap in acknowledged),
         "twice": sum(count > 1 for count in done.values()),
+        "audit_records": audit.size,
+        "audit_findings": [str(finding) for finding in audit.findings],
     }
 
 

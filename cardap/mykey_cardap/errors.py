@@ -25,7 +25,8 @@
     ├── PinFormatError             refused by us before the card saw it
     ├── BadCardDataError           what the card returned is not what its format says
     ├── IssuerSignatureError       data on the card is not signed by the issuer's key
-    └── WrongCardError             another card than the one the operation began with
+    ├── WrongCardError             another card than the one the operation began with
+    └── GlobalPlatformError        secure channels and content management: tree in `globalplatform/errors.py`
 
 No error carries a PIN, a name, a number, or the data field of an APDU.
 """

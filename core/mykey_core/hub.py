@@ -72,7 +72,7 @@ def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
     database = open_database(settings.database_url, settings.municipality)
     with database.reading() as session:
         check_role(session)
-    plugins_file = read_plugins_file(settings.plugins_file)
+    plugins_file = read_plugins_file(settings.plugins_file, settings.municipality)
     plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=database.engine)
     logins = open_logins(settings)
     keys = settings.identity.open_keys(settings.keys_file, settings.municipality)

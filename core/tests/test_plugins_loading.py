@@ -153,4 +153,4 @@ def test_a_misspelt_member_of_plugins_toml_gets_a_suggestion(tmp_path: Path) -> 
     path = tmp_path / "plugins.toml"
     path.write_text('[plugins.library]\ngrant = ["tap"]\n', encoding="utf-8")
     with pytest.raises(ConfigurationError, match="did you mean 'grants'"):
-        read_plugins_file(path)
+        read_plugins_file(path, "132217")

@@ -22,7 +22,7 @@ def plugins(config: Path, *, as_json: bool) -> None:
     """Show each plugin, its state, and the reason for it."""
     try:
         settings = load_settings(config)
-        file = read_plugins_file(settings.plugins_file)
+        file = read_plugins_file(settings.plugins_file, settings.municipality)
         engine = open_engine(settings.database_url)
         reports = PluginRuntime.load(file, municipality=settings.municipality, engine=engine).reports
     except MykeyError as error:

@@ -22,7 +22,7 @@ def plugin_session(config: Path, plugin: str) -> Iterator[tuple[PluginContext, P
     """
     settings = load_settings(config)
     database = open_database(settings.database_url, settings.municipality)
-    file = read_plugins_file(settings.plugins_file)
+    file = read_plugins_file(settings.plugins_file, settings.municipality)
     runtime = PluginRuntime.load(file, municipality=settings.municipality, engine=database.engine)
     loaded = runtime.plugins.get(plugin)
     if loaded is None:

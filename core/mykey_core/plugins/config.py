@@ -1,15 +1,20 @@
-"""`plugins.toml`: what a municipality enables and grants, and its policy for each service."""
+"""`plugins.toml`: what a municipality enables and grants, and its policy for each service.
+
+A file that several municipalities share has a common part and, under `[municipality.CODE]`, what differs in one.
+"""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mykey_core.errors import ConfigurationError
+from mykey_core.tenancy.codes import is_municipality_code
 from mykey_core.trust.revocation.budget import RiskClass
 
 
@@ -38,21 +43,62 @@ class PluginChoice(_Model):
 
 
 class PluginsFile(_Model):
-    """The whole file."""
+    """The file as it holds for one municipality."""
 
     plugins: dict[str, PluginChoice] = Field(default_factory=dict)
 
 
-def read_plugins_file(path: Path) -> PluginsFile:
-    """Read and validate `plugins.toml`; `ConfigurationError` names the member and suggests the right name."""
+class _Overlay(_Model):
+    """What one municipality says in place of the common part, or beside it."""
+
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class _Written(_Overlay):
+    """The file as it is written."""
+
+    municipality: dict[str, _Overlay] = Field(default_factory=dict)
+
+
+def read_plugins_file(path: Path, municipality: str) -> PluginsFile:
+    """Read `plugins.toml` for one municipality; `ConfigurationError` names the member and suggests the right name.
+
+    The whole file is validated, other municipalities' parts included. In an overlay a table is merged into the common
+    one, member by member; any other value, a list too, takes the place of the common one.
+    """
     try:
-        return PluginsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        written = _Written.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise ConfigurationError("plugins_file", f"{path.name} does not exist: create it or name another") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError("plugins_file", f"{path.name} is no valid TOML: {error}") from error
     except ValidationError as error:
         raise ConfigurationError("plugins_file", _explain(error)) from error
+    common = _validated(written.plugins)
+    towns = {code: _of_town(written, code) for code in written.municipality}
+    return towns.get(municipality, common)
+
+
+def _of_town(written: _Written, code: str) -> PluginsFile:
+    place = f"municipality.{code}"
+    if not is_municipality_code(code):
+        raise ConfigurationError("plugins_file", f"{place}: it is no six-digit code with its check digit")
+    return _validated(_merged(written.plugins, written.municipality[code].plugins), f"{place}.")
+
+
+def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    both = {**common, **own}
+    for name in common.keys() & own.keys():
+        if isinstance(common[name], dict) and isinstance(own[name], dict):
+            both[name] = _merged(common[name], own[name])
+    return both
+
+
+def _validated(plugins: Mapping[str, Any], place: str = "") -> PluginsFile:
+    try:
+        return PluginsFile.model_validate({"plugins": plugins})
+    except ValidationError as error:
+        raise ConfigurationError("plugins_file", place + _explain(error)) from error
 
 
 def _explain(error: ValidationError) -> str:
@@ -60,7 +106,7 @@ def _explain(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     message = f"{place}: {first['msg']}"
     if first["type"] == "extra_forbidden":
-        known = [*PluginsFile.model_fields, *PluginChoice.model_fields, *ServicePolicy.model_fields]
+        known = [*_Written.model_fields, *PluginChoice.model_fields, *ServicePolicy.model_fields]
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         message += f" (did you mean '{close[0]}'?)" if close else ""
     return message

@@ -108,10 +108,19 @@ class Machine(RuleBasedStateMachine):
         except (ServiceError, ApduError):
             assert self.active
             assert expected is None
+            self._refused_by_the_card(order)
             return
         assert expected is not None
         self.model = expected
         verify_receipt(self.rig.key(Role.TRANSACTION_MAC), order, receipt, serial=SERIAL)
+
+    def _refused_by_the_card(self, order: Order) -> None:
+        """The card judges for itself: past the reader's checks the answer is a status word."""
+        session = self.rig.session(ROLES[order.kind])
+        state = session.state()
+        with pytest.raises(ApduError) as refusal:
+            session._committed(order, state)
+        assert refusal.value.sw in {0x6985, 0x6A80}
 
     def _try(self, order: Order, accident: tuple[int, Tear] | None) -> Receipt:
         role = ROLES[order.kind]

@@ -16,7 +16,7 @@ from mykey_cardap.errors import (
     SecurityStatusError,
     WrongCardError,
 )
-from mykey_cardap.globalplatform.errors import CardCryptogramError, HandshakeError, HostRefusedError
+from mykey_cardap.globalplatform.errors import CardCryptogramError, HandshakeError, HostRefusedError, KeyCheckError
 from mykey_cardap.globalplatform.messaging import SecurityLevel
 from mykey_cardap.globalplatform.scp03 import Scp03Session
 from mykey_cardap.service_application.administration import ServiceAdministration, ServiceDirectory
@@ -525,3 +525,30 @@ def test_profiles_are_tlv_of_the_reserved_size(rig: Any) -> None:
     longest = b"\x81\x81\xdd" + bytes(221)
     session.write_profile(longest)
     assert rig.session(Role.READ).profile() == longest
+
+
+def test_the_card_keeps_its_limits_without_the_readers_help(rig: Any) -> None:
+    """Lower and upper limit, the last ride, a second refund and one that is too large: 6985 by the card alone."""
+    rig.administration().write_parameters(Parameters(lower=9_000, upper=10_500))
+    for changes in ({"amount": 1_001, "total": 0}, {"kind": Kind.REFUND, "amount": 0}):
+        with pytest.raises(ConditionsOfUseError):
+            careless(rig.session(), rig.order(1, **{"kind": Kind.DEBIT} | changes))
+    with pytest.raises(ConditionsOfUseError):
+        careless(rig.session(Role.CREDIT), rig.order(2, kind=Kind.CREDIT, amount=501))
+    ride(rig.session(), rig.order(3))
+    with pytest.raises(ConditionsOfUseError):
+        careless(rig.session(), rig.order(4, kind=Kind.REFUND, amount=716))
+    careless(rig.session(), rig.order(5, kind=Kind.REFUND, amount=715))
+    with pytest.raises(ConditionsOfUseError):
+        careless(rig.session(), rig.order(6, kind=Kind.REFUND, amount=0))
+    careless(rig.session(Role.CREDIT), rig.order(7, kind=Kind.GRANT, total=0, amount=0, period=2027))
+    with pytest.raises(ConditionsOfUseError):
+        careless(rig.session(), rig.order(8, period=2027))
+
+
+def test_another_key_in_the_card_is_noticed(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PUT KEY answers with check values; others than those that were sent are an error."""
+    administration = rig.administration()
+    monkeypatch.setattr(administration, "_send", lambda _operation, _command: b"\x32" + bytes(9))
+    with pytest.raises(KeyCheckError):
+        administration.put_key(Role.DEBIT, generation=2, keys=rig.wrapped(Role.DEBIT, generation=2))

@@ -65,6 +65,7 @@ def attack(rig: Any, chance: random.Random, commands: int) -> None:
 def attack_inside(rig: Any, chance: random.Random, commands: int) -> None:
     """The same through an open session: the holder of a key is hostile, too."""
     role = chance.choice((Role.READ, Role.DEBIT, Role.CREDIT))
+    rig.insert()  # the attack before may have opened logical channels, and the application is on one at a time
     session = rig.session(role)
     contents = rig.application.contents
     service, purse = contents.slot(TAXI).service, contents.slot(TAXI).purse

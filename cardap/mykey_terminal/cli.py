@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mykey_cardap.cli.wording import Words, language_of_environment
 from mykey_cardap.errors import CardError
 from mykey_terminal.agent.app import AgentApp
 from mykey_terminal.agent.desk import CardDesk, report_json
@@ -112,8 +113,9 @@ def tap_command(
         chosen = _reader(directory, virtual=virtual, wanted=reader)
         with _hub(directory) as hub:
             runner = TapRunner(hub, chosen, PendingTaps(directory.pending), time.sleep)
-            answer = report_json(runner.run(request, _read_pin(from_stdin=pin_stdin)))
-    click.echo(json.dumps(answer, ensure_ascii=False, indent=2) if as_json else _one_line(answer))
+            report = runner.run(request, _read_pin(from_stdin=pin_stdin))
+    answer = report_json(report)
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=2) if as_json else _one_line(answer, report.error))
     if answer["state"] != "done" or (answer["result"] or {}).get("outcome") == "refused":
         sys.exit(1)
 
@@ -181,7 +183,7 @@ def _errors_for_people() -> Iterator[None]:
         yield
     except (TerminalError, CardError) as error:
         problem = problem_of(error)
-        raise click.ClickException(f"{_told(problem.to_json()) or error} [{problem.code}]") from error
+        raise click.ClickException(f"{_told(problem.to_json()) or _own_words(error)} [{problem.code}]") from error
 
 
 @contextmanager
@@ -221,12 +223,17 @@ def _told(problem: dict[str, Any]) -> str:
     return " ".join(str(word) for word in words if word and word != problem["code"])
 
 
-def _one_line(answer: dict[str, Any]) -> str:
+def _own_words(error: TerminalError | CardError | None) -> str:
+    """What the terminal itself says: of the card in the words of `mykey card`, of the hub in its own."""
+    if isinstance(error, CardError):
+        return Words(language_of_environment()).of_error(error)
+    return "" if error is None else str(error)
+
+
+def _one_line(answer: dict[str, Any], error: TerminalError | CardError | None) -> str:
     if answer["state"] != "done":
         problem = answer["problem"]
-        left = problem.get("attempts_remaining")
-        tries = "" if left is None else f", tries left: {left}"
-        return f"not done: {_told(problem)} [{problem['code']}]{tries}".replace("  ", " ")
+        return f"not done: {_told(problem) or _own_words(error)} [{problem['code']}]"
     result = answer["result"] or {}
     message = result.get("message") or {}
     return f"{result.get('outcome', 'done')}: {message.get('title', '')} [{result.get('code', '')}]"

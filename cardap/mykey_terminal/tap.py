@@ -59,7 +59,7 @@ class TapReport:
     """What happened. Exactly one of `result` (the hub acted) and `problem` is given.
 
     `pin` is what the card said last about the PIN, None when it was not asked. `recovered` says that the hub's
-    first answer was lost and the outcome was found out afterwards.
+    first answer was lost and the outcome was found out afterwards. `error` is what `problem` was made of.
     """
 
     result: dict[str, Any] | None = None
@@ -68,6 +68,7 @@ class TapReport:
     pin: PinStatus | None = None
     trace: tuple[Exchange, ...] = ()
     recovered: bool = False
+    error: TerminalError | CardError | None = None
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class TapRunner:
         try:
             return work.report(result=work.run(pin).result or {})
         except (TerminalError, CardError) as error:
-            return work.report(problem=problem_of(error))
+            return work.report(error=error)
         finally:
             wipe(pin)
 
@@ -192,10 +193,13 @@ class _Work:
             language=self.request.language,
         ).settle()
 
-    def report(self, *, result: dict[str, Any] | None = None, problem: Problem | None = None) -> TapReport:
+    def report(
+        self, *, result: dict[str, Any] | None = None, error: TerminalError | CardError | None = None
+    ) -> TapReport:
         return TapReport(
             result=result,
-            problem=problem,
+            problem=None if error is None else problem_of(error),
+            error=error,
             tap_id=None if self.tap is None else self.tap.tap_id,
             pin=self.pin,
             trace=tuple(self.trace),

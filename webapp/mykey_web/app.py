@@ -14,6 +14,7 @@ from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.hub import Hub
 from mykey_web import problems
 from mykey_web.api_v1.blueprint import make_api
+from mykey_web.api_v1.description import add_problems
 from mykey_web.pages import blueprint as pages
 
 MAX_BODY_BYTES = 64 * 1024
@@ -69,6 +70,8 @@ def _describe(app: APIFlask) -> None:
     app.contact = {"name": "mykey contributors"}
     app.license = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     app.config["OPENAPI_VERSION"] = "3.1.0"
+    app.config["AUTO_AUTH_ERROR_RESPONSE"] = False  # described with all other problems
+    app.spec_processor(add_problems)
 
 
 def _register_errors(app: Flask) -> None:

@@ -12,6 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey, RSAKey
 
+from mykey_core.terminals.errors import ServicePointUnknown
 from mykey_testkit.hub import HubHarness, TerminalClient
 
 
@@ -178,6 +179,13 @@ def test_a_service_that_the_point_does_not_offer_is_refused(library_hub: HubHarn
     terminal = library_hub.terminal("empty")
     assert terminal.begin("library-desk")["code"] == "service_not_allowed"
     assert terminal.get("/services").get_json()["services"] == []
+
+
+def test_no_code_for_an_unknown_service_point(library_hub: HubHarness) -> None:
+    """A misspelt service point gets no enrolment code; the error names those that there are."""
+    with pytest.raises(ServicePointUnknown, match=r"there are: desk\)") as caught:
+        library_hub.hub.terminals.new_code("desc")
+    assert caught.value.known == ("desk",)
 
 
 def test_services_are_described_in_the_language_asked_for(library_hub: HubHarness) -> None:

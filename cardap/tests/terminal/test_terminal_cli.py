@@ -24,7 +24,8 @@ MYKEY = [sys.executable, "-c", "from mykey_terminal.cli import terminal; termina
 
 
 def run(*arguments: str | Path, given: str = "") -> Any:
-    return CliRunner().invoke(terminal, [str(argument) for argument in arguments], input=given)
+    """Run `mykey terminal`, its own words in English."""
+    return CliRunner(env={"LC_ALL": "C"}).invoke(terminal, [str(argument) for argument in arguments], input=given)
 
 
 def test_enrol_tap_and_status(tmp_path: Path, live_hub: str) -> None:
@@ -39,7 +40,7 @@ def test_enrol_tap_and_status(tmp_path: Path, live_hub: str) -> None:
     assert json.loads(result.output)["result"]["code"] == "opened"
     assert "1234" not in result.output
     wrong = run("tap", *options, given="9999\n")
-    assert (wrong.exit_code, wrong.output) == (1, "not done: [pin_wrong], tries left: 2\n")
+    assert (wrong.exit_code, wrong.output) == (1, "not done: Wrong PIN. 2 more wrong tries block it. [pin_wrong]\n")
     status = run("status", "--state", at_home, "--json")
     assert status.exit_code == 0, status.output
     assert json.loads(status.output)["hub_origin"] == live_hub

@@ -25,7 +25,7 @@ from mykey_core.clock import Clock
 from mykey_core.storage.database import Database
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import access_token, client_assertion, enrolment_code, service_point, terminal
-from mykey_core.terminals.errors import TerminalRefused
+from mykey_core.terminals.errors import ServicePointUnknown, TerminalRefused
 
 CODE_LIFETIME = timedelta(hours=1)
 TOKEN_LIFETIME = timedelta(minutes=5)
@@ -69,10 +69,14 @@ class TerminalRegistry:
                 session.execute(insert(service_point).values(municipality=self._municipality, name=name, **values))
 
     def new_code(self, point: str) -> str:
-        """A one-time enrolment code for a service point, valid for an hour; only its hash is stored."""
+        """A one-time enrolment code for a service point, valid for an hour; only its hash is stored.
+
+        `ServicePointUnknown` when there is no such service point; it names those that there are.
+        """
         code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
         now = self._clock()
         with self._database.writing() as session:
+            self._require_point(session, point)
             session.execute(
                 insert(enrolment_code).values(
                     municipality=self._municipality,
@@ -83,6 +87,12 @@ class TerminalRegistry:
             )
             append(session, self._municipality, now, "terminal.code_made", {"service_point": point})
         return code
+
+    def _require_point(self, session: Session, point: str) -> None:
+        own = service_point.c.municipality == self._municipality
+        known = session.execute(select(service_point.c.name).where(own).order_by(service_point.c.name)).scalars().all()
+        if point not in known:
+            raise ServicePointUnknown(point, known)
 
     def enrol(self, code: str, public_key: Mapping[str, str], name: str, version: str) -> Terminal:
         """Use up `code` and register the device key (JWK, OKP/Ed25519, public part only).

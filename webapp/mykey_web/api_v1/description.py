@@ -28,7 +28,7 @@ _OAUTH_PATH = "/api/v1/oauth/token"  # answers errors as RFC 6749 §5.2 has them
 
 
 def add_problems(document: dict[Any, Any] | str) -> dict[Any, Any] | str:
-    """Give every operation a default answer, the problem document. A text (YAML, which is not served) stays as it is."""
+    """Give every operation a default answer, the problem document; a text (YAML, which is not served) stays."""
     if isinstance(document, str):
         return document
     document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM

@@ -110,7 +110,8 @@ def p15() -> None:
     print(f"  floor, protocol and keys   {protocol * 1e6:8.0f} µs a card")
     print(f"  floor, storage of the card {storage * 1e6:8.0f} µs a card")
     print(f"  ours, both sides           {ours * 1e6:8.0f} µs a card  {1 / ours:6.0f} cards/s a core")
-    print(f"  ratio to both floors {ours / (protocol + storage):5.2f} (target ≤ 4); to the protocol's {ours / protocol:.2f}")
+    print(f"  ratio to both floors       {ours / (protocol + storage):8.2f} (target ≤ 4)")
+    print(f"  ratio to the protocol's    {ours / protocol:8.2f}")
 
 
 def campaigns(count: int) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from mykey_core.cli import main
+from mykey_core.storage.engine import open_engine
 from mykey_testkit.hub import HubHarness, TerminalClient
 
 SERVICE = "library-desk"
@@ -40,9 +43,52 @@ def test_what_happened_after_the_backup_is_gone_and_what_was_before_is_there(
     assert len(library_hub.audit()) > len(before)
     restored = _restore(library_hub, tmp_path / "b", "--replace")
     assert restored.exit_code == 0, restored.output
+    assert "its audit log is intact" in restored.output
     library_hub.restart()
     assert library_hub.audit() == before
     assert _is_linked(library_hub.terminal())
+
+
+def test_a_restored_database_is_verified(library_hub: HubHarness, tmp_path: Path) -> None:
+    """A back-up whose audit was changed is restored and denounced; so is one that is older than a checkpoint."""
+    library_hub.terminal().tap("adult", SERVICE, "link", patron_number="10000017")
+    assert _mykey("audit", "checkpoint", "--config", library_hub.config, "-o", tmp_path / "c1").exit_code == 0
+    assert _mykey("db", "backup", "--config", library_hub.config, tmp_path / "old").exit_code == 0
+    library_hub.terminal()
+    assert _mykey("audit", "checkpoint", "--config", library_hub.config, "-o", tmp_path / "c2").exit_code == 0
+    older = _restore(library_hub, tmp_path / "old", "--replace", "--checkpoint", str(tmp_path / "c2"))
+    assert (older.exit_code, "truncated" in older.output) == (1, True)
+    same = _restore(library_hub, tmp_path / "old", "--replace", "--checkpoint", str(tmp_path / "c1"))
+    assert same.exit_code == 0, same.output
+    _tamper(library_hub)
+    assert _mykey("db", "backup", "--config", library_hub.config, tmp_path / "edited").exit_code == 0
+    edited = _restore(library_hub, tmp_path / "edited", "--replace")
+    assert (edited.exit_code, "NOT intact" in edited.output) == (1, True)
+
+
+def _tamper(hub: HubHarness) -> None:
+    """Change the first record as the tables' owner."""
+    url = hub.settings.database_owner_url or hub.settings.database_url
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            triggers = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+            for name in triggers:
+                connection.execute(text(f"DROP TRIGGER {name}"))
+        else:
+            connection.execute(text("ALTER TABLE audit_record DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE audit_record SET event = 'tap.done' WHERE event = 'terminal.enrolled'"))
+    engine.dispose()
+
+
+def test_replacing_an_audit_record_is_refused(library_hub: HubHarness) -> None:
+    """INSERT OR REPLACE deletes the old row first; on SQLite that, too, meets the append-only triggers."""
+    if library_hub.hub.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL has no INSERT OR REPLACE")
+    replace = "INSERT OR REPLACE INTO audit_record SELECT municipality, id, at, 'tap.done', facts FROM audit_record"
+    with library_hub.hub.engine.begin() as connection, pytest.raises(IntegrityError, match="append-only"):
+        connection.execute(text(replace))
+    assert library_hub.audit("tap.done") == []
 
 
 def test_a_backup_while_the_hub_writes_is_one_state(library_hub: HubHarness, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -11,9 +13,12 @@ import pytest
 
 from mykey_core.outbox.dispatcher import FIRST_DELAY, MAXIMUM_ATTEMPTS, Dispatcher, Event
 from mykey_core.outbox.events import emit
+from mykey_core.outbox.waiting import Waiting, what_waits
 from mykey_core.storage.database import Database, open_database
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import metadata
+from mykey_core.upkeep import delivering
+from mykey_testkit.clock import ManualClock
 from mykey_testkit.postgres import DatabaseUrls
 
 TOWN = "132217"
@@ -90,6 +95,91 @@ def test_a_failing_subscriber_is_asked_again_later_and_keeps_nobody_waiting(data
     assert dispatcher.deliver_due(NOW + FIRST_DELAY) == 1
     assert failing.events[0].id == failing.events[1].id
     assert len(other.events) == 1
+
+
+def test_a_subscriber_hears_events_in_their_order(database: Database) -> None:
+    """The second waits while the first is not taken, though it is due; afterwards both come at once."""
+    library = Subscriber(faults=1)
+    dispatcher = Dispatcher(database, TOWN, {"library": library}, _subject)
+    first, second = _emit(database, "library"), _emit(database, "library")
+    assert [dispatcher.deliver_due(NOW), dispatcher.deliver_due(NOW + FIRST_DELAY / 2)] == [0, 0]
+    assert [event.id for event in library.events] == [first]
+    assert dispatcher.deliver_due(NOW + FIRST_DELAY) == 2
+    assert [event.id for event in library.events] == [first, first, second]
+
+
+def test_what_is_given_up_holds_up_nobody_any_more(database: Database) -> None:
+    """The event behind it is delivered."""
+    library = Subscriber(faults=MAXIMUM_ATTEMPTS)
+    dispatcher = Dispatcher(database, TOWN, {"library": library}, _subject)
+    _emit(database, "library")
+    second = _emit(database, "library")
+    delivered = [dispatcher.deliver_due(NOW + timedelta(days=day)) for day in range(MAXIMUM_ATTEMPTS + 1)]
+    assert delivered == [0] * MAXIMUM_ATTEMPTS + [1]
+    assert library.events[-1].id == second
+
+
+def test_events_of_an_absent_subscriber_wait(database: Database) -> None:
+    """A plugin that is not there today loses nothing: no attempt is counted, and it hears them when it is back."""
+    _emit(database, "absent")
+    assert Dispatcher(database, TOWN, {"library": Subscriber()}, _subject).deliver_due(NOW) == 0
+    with database.reading() as session:
+        (line,) = what_waits(session, TOWN)
+    assert (line.waiting, line.attempts, line.given_up) == (1, 0, 0)
+    back = Subscriber()
+    assert Dispatcher(database, TOWN, {"absent": back}, _subject).deliver_due(NOW + timedelta(days=20)) == 1
+
+
+def test_what_waits_is_listed_by_subscriber_and_kind(database: Database) -> None:
+    """Counts, since when, and the next try; an empty outbox has no lines."""
+    with database.reading() as session:
+        assert what_waits(session, TOWN) == []
+    failing = Subscriber(faults=1)
+    _emit(database, "failing", "other")
+    _emit(database, "failing")
+    Dispatcher(database, TOWN, {"failing": failing}, _subject).deliver_due(NOW)
+    with database.reading() as session:
+        lines = what_waits(session, TOWN)
+    assert lines == [
+        Waiting("failing", "person.moved_out", 2, 0, 1, NOW, NOW),
+        Waiting("other", "person.moved_out", 1, 0, 0, NOW, NOW),
+    ]
+
+
+def test_two_dispatchers_at_once_deliver_each_event_once_and_in_order(database: Database) -> None:
+    """As two processes of one hub do."""
+    library = Subscriber()
+    ids = [_emit(database, "library") for _ in range(30)]
+    dispatchers = [Dispatcher(database, TOWN, {"library": library}, _subject) for _ in range(2)]
+
+    def deliver(dispatcher: Dispatcher) -> None:
+        for _ in range(200):
+            dispatcher.deliver_due(NOW)
+            if len(library.events) >= len(ids):
+                return
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(deliver, dispatchers))
+    assert [event.id for event in library.events] == ids
+
+
+def test_events_are_delivered_while_a_hub_serves(database: Database) -> None:
+    """Without being asked for; a subscriber that raises does not end the thread."""
+    library = Subscriber(faults=1)
+    clock = ManualClock(NOW)
+    event_id = _emit(database, "library")
+    with delivering(Dispatcher(database, TOWN, {"library": library}, _subject), clock, timedelta(milliseconds=5)):
+        _wait_for(lambda: len(library.events) == 1)
+        clock.move(FIRST_DELAY)
+        _wait_for(lambda: len(library.events) == 2)
+    assert {event.id for event in library.events} == {event_id}
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.005)
 
 
 def test_what_can_never_be_delivered_waits_for_a_person(database: Database) -> None:

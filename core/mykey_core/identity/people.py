@@ -39,6 +39,15 @@ _find = Prepared(
 )
 
 
+_subject = Prepared(
+    select(pairwise.c.subject).where(
+        pairwise.c.municipality == bindparam("municipality"),
+        pairwise.c.plugin == bindparam("plugin"),
+        pairwise.c.person_id == bindparam("person_id"),
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class KnownPerson:
     """A person whom the core knows by the tapped credential; `subject` is None when the plugin does not know them."""
@@ -85,6 +94,12 @@ class People:
             if row is not None:
                 return KnownPerson(*row)
         return None
+
+    def subject_of(self, session: Session, person_id: UUID, plugin: str) -> str | None:
+        """The pairwise id by which `plugin` knows the person; None when it does not."""
+        values = {"municipality": self.municipality, "plugin": plugin, "person_id": person_id}
+        row = session.first(_subject, values)
+        return None if row is None else str(row[0])
 
     def enrol(
         self,

@@ -1,8 +1,8 @@
 """Delivering what waits in the outbox: each row in a transaction of its own with the subscriber's writes.
 
 What a subscriber writes to its own tables happens exactly once, because the row is deleted in the same commit; what it
-does elsewhere happens at least once, and `Event.id` lets it see a repetition. When to deliver is not decided here: a
-queue runs `deliver_due` (docs/adr/0013).
+does elsewhere happens at least once, and `Event.id` lets it see a repetition. A subscriber hears events in their order:
+one that it does not take holds up those behind it, until it is given up. When to deliver is decided in `upkeep`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -54,15 +55,17 @@ class Dispatcher:
     subject_of: SubjectOf
 
     def deliver_due(self, now: datetime, limit: int = 100) -> int:
-        """Deliver up to `limit` rows that are due, oldest first; returns how many were delivered."""
+        """Deliver up to `limit` rows to each subscriber, oldest first; returns how many were delivered."""
+        return sum(self._deliver_to(subscriber, now, limit) for subscriber in self.handlers)
+
+    def _deliver_to(self, subscriber: str, now: datetime, limit: int) -> int:
+        """The first event that is not taken ends the round: it failed, is not due, or another process has it."""
+        own = (outbox.c.municipality == self.municipality, outbox.c.subscriber == subscriber)
+        first = select(outbox.c.id).where(*own, outbox.c.due_at.is_not(None)).order_by(outbox.c.id).limit(limit)
         with self.database.reading() as session:
-            rows = session.execute(
-                select(outbox.c.id, outbox.c.subscriber)
-                .where(outbox.c.municipality == self.municipality, outbox.c.due_at <= now)
-                .order_by(outbox.c.id)
-                .limit(limit)
-            ).all()
-        return sum(self._deliver(row.id, row.subscriber, now) for row in rows)
+            waiting = [row.id for row in session.execute(first)]
+        taken = takewhile(lambda event_id: self._deliver(event_id, subscriber, now), waiting)
+        return sum(1 for _ in taken)
 
     def given_up(self) -> list[tuple[UUID, str, str]]:
         """(event, subscriber, kind) of what could not be delivered and waits for a person."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TextIO
 
 import click
 
+from mykey_core.audit.checkpoint import open_checkpoint
+from mykey_core.audit.keeper import signer_of
+from mykey_core.audit.verify import Verification, verify_log
 from mykey_core.errors import MykeyError
 from mykey_core.hub import upgrade_database
+from mykey_core.outbox.waiting import what_waits
 from mykey_core.settings import HubSettings, load_settings
 from mykey_core.storage import migrate
 from mykey_core.storage.backup import make_backup, restore_backup
+from mykey_core.storage.database import open_database
 from mykey_core.storage.engine import open_engine
 
 _config = click.option(
@@ -77,12 +83,60 @@ def backup(config: Path, file: Path) -> None:
 @_config
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--replace", is_flag=True, help="Overwrite the database that is there.")
-def restore(config: Path, file: Path, *, replace: bool) -> None:
-    """Bring the database to the state of FILE, and its tables to this version. The hub must not run."""
+@click.option("--checkpoint", "kept", type=click.File(encoding="utf-8"), help="A checkpoint that was kept elsewhere.")
+def restore(config: Path, file: Path, kept: TextIO | None, *, replace: bool) -> None:
+    """Bring the database to the state of FILE, and its tables to this version. The hub must not run.
+
+    The audit log of what was restored is verified; exit status 1 when it is not intact.
+    """
     settings = _settings(config)
     try:
         restore_backup(settings.database_owner_url or settings.database_url, file, replace=replace)
         upgrade_database(settings)
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
-    click.echo("restored; check it with `mykey audit verify` and a checkpoint kept elsewhere")
+    try:
+        found = _verified(settings, kept)
+    except MykeyError as error:
+        raise click.ClickException(f"restored, but the audit log could not be verified: {error}") from error
+    for finding in found.findings:
+        click.echo(str(finding), err=True)
+    if not found.ok:
+        raise click.ClickException(f"restored, but its audit log is NOT intact: {len(found.findings)} findings")
+    more = "" if kept else "; check it with `mykey audit verify` and a checkpoint kept elsewhere as well"
+    click.echo(f"restored; its audit log is intact: {found.size} sealed records, {found.pending} pending{more}")
+
+
+def _verified(settings: HubSettings, kept: TextIO | None) -> Verification:
+    keys = [signer_of(settings).verifier]
+    checkpoint = open_checkpoint(kept.read(), keys) if kept else None
+    database = open_database(settings.database_url, settings.municipality)
+    try:
+        return verify_log(database, settings.municipality, keys, checkpoint)
+    finally:
+        database.dispose()
+
+
+@db.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def outbox(config: Path, *, as_json: bool) -> None:
+    """Show which events wait for their subscribers, since when, and what was given up."""
+    settings = _settings(config)
+    database = open_database(settings.database_url, settings.municipality)
+    try:
+        with database.reading() as session:
+            lines = what_waits(session, settings.municipality)
+    except MykeyError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        database.dispose()
+    if as_json:
+        click.echo(json.dumps([line.as_json() for line in lines]))
+        return
+    for line in lines:
+        due = "given up" if line.next_try is None else f"next try {line.next_try.isoformat(timespec='seconds')}"
+        counts = f"{line.waiting} waiting, {line.given_up} given up"
+        click.echo(f"{line.subscriber:20} {line.kind:30} {counts}, since {line.oldest:%Y-%m-%d %H:%M} UTC, {due}")
+    if not lines:
+        click.echo("nothing waits")

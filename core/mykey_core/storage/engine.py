@@ -15,6 +15,13 @@ from mykey_core.errors import ConfigurationError
 
 BUSY_TIMEOUT_MS = 5_000
 CONNECT_SECONDS = 5
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "recursive_triggers=ON",  # else INSERT OR REPLACE deletes a row without asking the append-only triggers
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+)
 
 
 def open_engine(url: str, municipality: str | None = None) -> Engine:
@@ -47,7 +54,7 @@ def _sqlite(url: str) -> Engine:
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.isolation_level = None  # transactions are begun by us
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+    for pragma in _PRAGMAS:
         dbapi_connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -92,9 +92,3 @@ def keep_answer(session: Session, municipality: str, key: IdempotencyKey | None,
     if key is not None:
         values = {"m": municipality, "caller": key.caller, "key_hash": key.key_hash, "new_answer": dict(answer)}
         session.later(_answer, values)
-
-
-def forget_expired(session: Session, municipality: str, now: datetime) -> int:
-    """Delete the keys whose day is over; returns their number."""
-    own = idempotency_key.c.municipality == municipality
-    return session.execute(delete(idempotency_key).where(own, idempotency_key.c.expires_at <= now)).rowcount

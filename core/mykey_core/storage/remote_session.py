@@ -20,6 +20,8 @@ from mykey_core.storage.session import Session
 if TYPE_CHECKING:
     from mykey_core.storage.database import Database
 
+MOST_WAITING = 64
+"""Writes that are collected before they are sent: more gain nothing, and one statement takes 65,535 parameters."""
 _DIVISION_BY_ZERO = "22012"  # SQLSTATE: how the one statement says that a write that must touch a row touched none
 
 
@@ -71,6 +73,8 @@ class RemoteSession(Session):
     def later(self, prepared: Prepared, values: Mapping[str, Any], *, once: bool = False) -> None:
         """See `Session.later`."""
         self._later.append(self._statement(prepared, values)._replace(once=once))
+        if len(self._later) >= MOST_WAITING:
+            self.flush()
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """See `Session.execute`."""

@@ -31,7 +31,8 @@ from mykey_core.plugins.manifest import Action
 from mykey_core.plugins.runtime import PluginRuntime, Route
 from mykey_core.storage.database import Database
 from mykey_core.storage.errors import Superseded
-from mykey_core.storage.idempotency import IdempotencyKey, claim, find_answer, forget_expired, keep_answer
+from mykey_core.storage.housekeeping import forget_expired
+from mykey_core.storage.idempotency import IdempotencyKey, claim, find_answer, keep_answer
 from mykey_core.storage.session import Session
 from mykey_core.taps import store
 from mykey_core.taps.errors import TapRefused
@@ -228,7 +229,10 @@ class TapService:
             store.end_visit(session, self._municipality, visit_id, terminal.id)
 
     def forget_old(self) -> int:
-        """Delete old taps and visits with what they held; done between taps every ten minutes, and at the start."""
+        """Delete old taps and visits with what they held, and whatever else has expired; the number of taps.
+
+        Done every ten minutes: between taps, and by `upkeep` where there are none.
+        """
         with self._database.writing() as session:
             forget_expired(session, self._municipality, self._clock())
             return store.forget_old(session, self._municipality, self._clock())

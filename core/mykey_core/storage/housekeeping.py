@@ -1,0 +1,32 @@
+"""Forgetting what nobody can ask for any more. Taps and visits are `taps.store`'s; the audit is never forgotten."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete
+
+from mykey_core.storage.session import Session
+from mykey_core.storage.tables import access_token, client_assertion, enrolment_code, idempotency_key, outbox
+
+EVENTS_KEPT = timedelta(days=30)
+"""How long an event waits for a subscriber that does not take it; it is then lost to it, and that is logged."""
+_EXPIRING = (idempotency_key, client_assertion, access_token, enrolment_code)
+_log = logging.getLogger(__name__)
+
+
+def forget_expired(session: Session, municipality: str, now: datetime) -> int:
+    """Delete stored answers, used assertions, tokens and codes that have expired, and old events.
+
+    Returns the number of rows.
+    """
+    gone = 0
+    for table in _EXPIRING:
+        expired = delete(table).where(table.c.municipality == municipality, table.c.expires_at <= now)
+        gone += session.execute(expired).rowcount
+    old = delete(outbox).where(outbox.c.municipality == municipality, outbox.c.created_at <= now - EVENTS_KEPT)
+    undelivered = session.execute(old).rowcount
+    if undelivered:
+        _log.warning("%d events were never taken by their subscribers and are forgotten", undelivered)
+    return gone + undelivered

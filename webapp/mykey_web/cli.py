@@ -1,22 +1,25 @@
-"""`mykey hub`: making, serving and looking after the hub of one municipality."""
+"""`mykey hub`: making, serving and looking after the hub of one municipality, and serving those of several."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 from waitress.server import create_server
 
-from mykey_core.audit.keeper import keeper_of
 from mykey_core.errors import MykeyError
-from mykey_core.hub import open_hub, upgrade_database
+from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
+from mykey_core.upkeep import looked_after
 from mykey_web.app import create_app
 from mykey_web.problem_list import as_markdown, problem_codes
 from mykey_web.setup import write_new_hub
+from mykey_web.tenants import Application, open_towns
 
 _config = click.option(
     "--config", type=click.Path(path_type=Path), default=Path("hub.toml"), show_default=True, help="The hub's settings."
@@ -73,23 +76,40 @@ def enrolment_code(config: Path, point: str) -> None:
 
 @hub.command()
 @_config
+@click.option("--towns", type=click.Path(path_type=Path), help="Serve the towns of this file, in place of --config.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=int, default=8000, show_default=True)
 @click.option("--threads", type=int, default=8, show_default=True)
-def serve(config: Path, host: str, port: int, threads: int) -> None:
-    """Serve the hub; put a TLS terminating proxy in front of it in production."""
+def serve(config: Path, towns: Path | None, host: str, port: int, threads: int) -> None:
+    """Serve the hub, or those of several towns; put a TLS terminating proxy in front of it in production."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     try:
-        opened = open_hub(load_settings(config))
-        keeper = keeper_of(opened.settings, opened.database, opened.clock)
+        served = _one_town(config) if towns is None else _towns(towns)
+        with ExitStack() as stack:
+            for opened in served.hubs:
+                stack.enter_context(looked_after(opened))
+            server = create_server(served.application, host=host, port=port, threads=threads)
+            click.echo(json.dumps({"ready": f"http://{host}:{port}", **served.announced}))
+            sys.stdout.flush()
+            server.run()
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
-    opened.taps.forget_old()
-    server = create_server(create_app(opened), host=host, port=port, threads=threads)
-    click.echo(json.dumps({"ready": f"http://{host}:{port}", "origin": opened.settings.origin}))
-    sys.stdout.flush()
-    with opened.logins.revocation.following(), keeper.running():
-        server.run()
+
+
+class _Served(NamedTuple):
+    application: Application
+    hubs: list[Hub]
+    announced: dict[str, Any]
+
+
+def _one_town(config: Path) -> _Served:
+    opened = open_hub(load_settings(config))
+    return _Served(create_app(opened), [opened], {"origin": opened.settings.origin})
+
+
+def _towns(towns: Path) -> _Served:
+    front = open_towns(towns)
+    return _Served(front, list(front.hubs.values()), {"towns": front.addresses})
 
 
 @hub.command()

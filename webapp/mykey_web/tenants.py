@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -71,12 +72,13 @@ def _check_doors(towns: TownsFile) -> None:
 
 
 class TownFront:
-    """WSGI in front of the towns' applications. `hubs` are theirs by code."""
+    """WSGI in front of the towns' applications. `hubs` are theirs by code, `addresses` what terminals enrol with."""
 
     def __init__(self, towns: TownsFile, hubs: Mapping[str, Hub]) -> None:
         self.hubs = dict(hubs)
         applications: dict[str, Application] = {code: create_app(hub) for code, hub in hubs.items()}
         self._by_host = {host.lower(): applications[code] for code, town in towns.town.items() for host in town.hosts}
+        self.addresses = {code: _address(town, hubs[code]) for code, town in towns.town.items()}
         self._by_path = {town.path: applications[code] for code, town in towns.town.items() if town.path}
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -101,6 +103,11 @@ class TownFront:
             hub.close()
 
 
+def _address(town: Town, hub: Hub) -> str:
+    """The town's own origin, with the path prefix where no host name leads to it."""
+    return hub.settings.origin + ("" if town.hosts else town.path or "")
+
+
 def _host(environ: Environ) -> str:
     """The host name of the request without its port, in small letters."""
     name: str = environ.get("HTTP_HOST", "").lower()
@@ -115,6 +122,13 @@ def _nobody(start_response: Callable[..., Any]) -> list[bytes]:
     return [body]
 
 
+def _check_origin(code: str, town: Town, origin: str) -> None:
+    """Terminals come back to the hub's own origin, so it must lead to the town."""
+    host = urlsplit(origin).hostname or ""
+    if town.hosts and host not in map(str.lower, town.hosts):
+        raise ConfigurationError("towns", f"{code}: the origin's host {host} is not among its hosts")
+
+
 def open_towns(path: Path, clock: Clock = system_clock) -> TownFront:
     """Open the hubs of `towns.toml`; a town whose settings are another's is refused."""
     towns = read_towns(path)
@@ -123,5 +137,6 @@ def open_towns(path: Path, clock: Clock = system_clock) -> TownFront:
         settings = load_settings(path.parent / town.config)
         if settings.municipality != code:
             raise ConfigurationError("towns", f"{town.config} is of {settings.municipality}, not of {code}")
+        _check_origin(code, town, settings.origin)
         hubs[code] = open_hub(settings, clock)
     return TownFront(towns, hubs)

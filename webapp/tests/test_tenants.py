@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import Client
@@ -26,6 +31,14 @@ path = "/own"
 [town."{OTHER_TOWN}"]
 config = "other/hub/hub.toml"
 hosts = ["other.example.jp"]
+path = "/other"
+"""
+_BY_PATH = f"""
+[town."{MUNICIPALITY}"]
+config = "own/hub/hub.toml"
+path = "/own"
+[town."{OTHER_TOWN}"]
+config = "other/hub/hub.toml"
 path = "/other"
 """
 
@@ -65,15 +78,26 @@ class Towns:
 
 @pytest.fixture
 def towns(tmp_path: Path, hub_database: DatabaseUrls | None) -> Iterator[Towns]:
+    yield from _opened(tmp_path, hub_database, _TOWNS, ["https://own.example.jp", "https://other.example.jp"])
+
+
+@pytest.fixture
+def towns_by_path(tmp_path: Path) -> Iterator[Towns]:
+    (tmp_path / "by-path").mkdir()
+    yield from _opened(tmp_path / "by-path", None, _BY_PATH, ["https://hub.example.jp"] * 2)
+
+
+def _opened(tmp_path: Path, hub_database: DatabaseUrls | None, text: str, origins: list[str]) -> Iterator[Towns]:
     one_file = f"sqlite:///{tmp_path}/both.sqlite3"
     urls = hub_database or DatabaseUrls(one_file, one_file)
     harnesses = []
-    for name, code in (("own", MUNICIPALITY), ("other", OTHER_TOWN)):
+    for name, code, origin in zip(("own", "other"), (MUNICIPALITY, OTHER_TOWN), origins, strict=True):
         (tmp_path / name).mkdir()
-        harnesses.append(HubHarness(tmp_path / name, LIBRARY, [SERVICE], database=urls, municipality=code))
+        harness = HubHarness(tmp_path / name, LIBRARY, [SERVICE], database=urls, municipality=code, origin=origin)
+        harnesses.append(harness)
         harnesses[-1].import_library()
         harnesses[-1].close()
-    (tmp_path / "towns.toml").write_text(_TOWNS, encoding="utf-8")
+    (tmp_path / "towns.toml").write_text(text, encoding="utf-8")
     front = open_towns(tmp_path / "towns.toml", harnesses[0].clock)
     yield Towns(front, harnesses[0].clock)
     front.close()
@@ -127,6 +151,68 @@ def test_a_town_can_be_reached_by_path(towns: Towns) -> None:
     terminal = towns.terminal(OTHER_TOWN, Door(towns.front, "hub.example.jp", "/other"))
     assert terminal.enrolment["municipality"] == OTHER_TOWN
     assert "nonce" in terminal.begin(SERVICE)
+
+
+def test_towns_by_path_share_an_origin_and_nothing_else(towns_by_path: Towns) -> None:
+    """A terminal is told its town's own endpoint; its assertion, token and nonce are worth nothing next door."""
+    front = towns_by_path.front
+    doors = [Door(front, "hub.example.jp", prefix) for prefix in ("/own", "/other")]
+    own, other = (towns_by_path.terminal(code, door) for code, door in zip(front.hubs, doors, strict=True))
+    assert (own.enrolment["token_endpoint"], own.enrolment["origin"]) == (
+        "https://hub.example.jp/own/api/v1/oauth/token",
+        "https://hub.example.jp",
+    )
+    assert other.enrolment["audience"] == "https://hub.example.jp/other/api/v1/oauth/token"
+    wrong = own.assertion(aud=other.enrolment["audience"])
+    assert own.ask_token(wrong).status_code in {400, 401}
+    assert own.tap("adult", SERVICE, "link", patron_number="10000017")["state"] == "done"
+    challenge = other.begin(SERVICE, "link", patron_number="10000017")
+    assert other.prove(challenge, sign_challenge("other-town", challenge)).get_json()["state"] == "done"
+    other._http = own._http
+    assert other.get("/services").status_code == 401
+
+
+def test_the_page_of_a_town_by_path_stays_below_its_prefix(towns_by_path: Towns) -> None:
+    """Its links and its redirect lead to the same town."""
+    client = Client(Door(towns_by_path.front, "hub.example.jp", "/other"))
+    assert client.get("/").headers["Location"] == "/other/point"
+    page = client.get("/point").get_data(as_text=True)
+    assert 'src="/other/static/' in page
+    assert 'src="/static/' not in page
+
+
+def test_addresses_are_what_terminals_enrol_with(towns: Towns, towns_by_path: Towns) -> None:
+    """The origin of a town with a host name, and the prefix too where there is none."""
+    assert towns_by_path.front.addresses[OTHER_TOWN] == "https://hub.example.jp/other"
+    assert towns.front.addresses[OTHER_TOWN] == "https://other.example.jp"
+
+
+def test_an_origin_that_leads_elsewhere_is_refused(towns: Towns, tmp_path: Path) -> None:
+    """Terminals would enrol and never come back."""
+    file = tmp_path / "towns.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace('"own.example.jp"', '"www.example.jp"'), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"own\.example\.jp is not among its hosts"):
+        open_towns(file, towns.clock)
+
+
+def test_serving_towns_announces_their_addresses(towns: Towns, tmp_path: Path) -> None:
+    """`mykey hub serve --towns` in a process of its own answers for both, by host name."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mykey_core", "hub", "serve", "--towns", str(tmp_path / "towns.toml")]
+    with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["towns"] == towns.front.addresses
+            codes = [_status(port, host) for host in ("own.example.jp", "other.example.jp", "nobody.example.jp")]
+            assert codes == [200, 200, 404]
+        finally:
+            process.terminate()
+
+
+def _status(port: int, host: str) -> int:
+    return httpx.get(f"http://127.0.0.1:{port}/point", headers={"Host": host}).status_code
 
 
 @pytest.mark.parametrize(("host", "path"), [("nobody.example.jp", "/api/v1/services"), ("", "/"), ("x", "/third/api")])

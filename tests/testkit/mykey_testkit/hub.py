@@ -162,6 +162,7 @@ class HubHarness:
     environment: str = "test"
     database: DatabaseUrls | None = None  # SQLite in the folder where there is none
     municipality: str = MUNICIPALITY
+    origin: str = ORIGIN
 
     def __post_init__(self) -> None:
         self.jpki = EmulatedJpki(tokyo_date(self.clock.now))
@@ -169,7 +170,7 @@ class HubHarness:
             self.folder / "hub",
             municipality=self.municipality,
             titles={"ja": "みほん市", "en": "Mihon City"},
-            origin=ORIGIN,
+            origin=self.origin,
             ca=self._authorities(),
             environment=self.environment,
             distribution_points=[self.jpki.distribution_point(self.municipality).rfc4514_string()],

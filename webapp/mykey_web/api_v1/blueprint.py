@@ -41,9 +41,8 @@ _OPEN_PATHS = frozenset({_TOKEN_PATH, "/api/v1/terminals/enrolments"})
 def make_api(app: Flask, hub: Hub) -> APIBlueprint:
     """The blueprint of the API, bound to one hub."""
     api = APIBlueprint("api_v1", __name__, url_prefix="/api/v1", tag="terminals")
-    audience = hub.settings.origin + _TOKEN_PATH
-    authorization = make_authorization_server(app, hub.terminals, audience)
-    view = _Views(hub, audience)
+    view = _Views(hub)
+    authorization = make_authorization_server(app, hub.terminals, view.token_endpoint)
     lane = ProofLane(app.wsgi_app, hub, view.reply_in, app.config["MAX_CONTENT_LENGTH"])
     app.wsgi_app = lane  # type: ignore[method-assign]  # Flask's own way to wrap it
     api.before_request(view.admit)
@@ -171,9 +170,15 @@ def _key(terminal: Terminal) -> IdempotencyKey | None:
 class _Views:
     """The views, bound to one hub."""
 
-    def __init__(self, hub: Hub, audience: str) -> None:
+    def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._audience = audience
+
+    def token_endpoint(self) -> str:
+        """The address at which this request's caller gets tokens, and the audience of its assertions.
+
+        The origin is the hub's setting. The path in front is the server's own (SCRIPT_NAME): a town's path prefix.
+        """
+        return f"{self._hub.settings.origin}{request.script_root}{_TOKEN_PATH}"
 
     def admit(self) -> None:
         """Before anything else: who is calling (but for the two doors of enrolment), and strict JSON only."""
@@ -200,14 +205,15 @@ class _Views:
         return guarded
 
     def enrol(self, body: models.EnrolmentRequest) -> models.EnrolmentReply:
+        endpoint = self.token_endpoint()
         terminal = self._hub.terminals.enrol(body.code, body.public_key, body.name, body.version)
         return models.EnrolmentReply(
             terminal_id=str(terminal.id),
             municipality=terminal.municipality,
             service_point=_point_view(terminal, problems.request_language()),
             services=sorted(terminal.services),
-            token_endpoint=self._audience,
-            audience=self._audience,
+            token_endpoint=endpoint,
+            audience=endpoint,
             origin=self._hub.settings.origin,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -42,14 +43,14 @@ class TerminalClient:
 class DeviceAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib has no types
     """A client assertion signed with the terminal's Ed25519 device key."""
 
-    def __init__(self, terminals: TerminalRegistry, audience: str) -> None:
+    def __init__(self, terminals: TerminalRegistry, audience: Callable[[], str]) -> None:
         super().__init__(leeway=30)
         self._terminals = terminals
         self._audience = audience
 
     def get_audiences(self) -> list[str]:
         """The token endpoint of this hub and nothing else."""
-        return [self._audience]
+        return [self._audience()]
 
     def resolve_client_public_key(self, client: TerminalClient) -> OKPKey:
         """The key that was registered at enrolment; a key in the assertion's header is never used."""
@@ -75,8 +76,10 @@ class _Grant(ClientCredentialsGrant):  # type: ignore[misc]  # Authlib has no ty
     TOKEN_ENDPOINT_AUTH_METHODS = ("client_assertion_jwt",)
 
 
-def make_authorization_server(app: Flask, terminals: TerminalRegistry, audience: str) -> AuthorizationServer:
-    """Authlib's server with this one grant; tokens live five minutes."""
+def make_authorization_server(
+    app: Flask, terminals: TerminalRegistry, audience: Callable[[], str]
+) -> AuthorizationServer:
+    """Authlib's server with this one grant; tokens live five minutes. `audience` is asked within a request."""
 
     def query_client(client_id: str) -> TerminalClient | None:
         try:

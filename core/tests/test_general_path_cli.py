@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ def test_the_fast_path_refuses_a_revoked_certificate(folder: Path) -> None:
     [
         (["--at", "2025-06-01"], "has no offset"),
         (["--at", "yesterday"], "no ISO 8601 time"),
+        (["--at", "0001-01-01T00:00:00+14:00"], "outside the years 1 to 9999"),
         (["--policy", "policy"], "no dotted object identifier"),
         (["--anchor", "citizen.cer", "--crl", "citizen.cer"], "neither PEM nor DER"),
         (["--anchor", "root.crl"], "neither PEM nor DER"),
@@ -112,3 +114,22 @@ def test_pkits_of_a_folder_without_the_table_is_wrong_usage(tmp_path: Path) -> N
     result = CliRunner().invoke(pkits, [str(tmp_path)])
     assert result.exit_code == 2
     assert "is not the PKITS data" in result.stderr
+
+
+def test_what_is_no_certificate_is_refused_like_a_bad_one(folder: Path) -> None:
+    """CERT is what is in question: a spoilt one gets a verdict, whichever path is asked."""
+    for content in (b"", b"junk", CITIZEN.der[:-1], CITIZEN.der + b"\0"):
+        (folder / "citizen.cer").write_bytes(content)
+        for path in ("general", "fast"):
+            result = run(folder, "--anchor", str(folder / "town.crt"), "--policy", POLICY, "--path", path)
+            assert (result.exit_code, json.loads(result.stdout)["verdict"]) == (1, "reject")
+
+
+def test_of_two_crls_the_one_that_says_revoked_counts(folder: Path) -> None:
+    """On the fast path a newer CRL without the entry does not hide an older one that is still in time (V13)."""
+    older = make_crl(TOWN, CITIZEN, this_update=MOMENT - timedelta(hours=30))
+    (folder / "older.crl").write_bytes(older)
+    options = ("--anchor", str(folder / "town.crt"), "--path", "fast", "--policy", POLICY)
+    assert run(folder, *options, crls=("town.crl",)).exit_code == 0
+    both = run(folder, *options, crls=("town.crl", "older.crl"))
+    assert (both.exit_code, json.loads(both.stdout)["reason"]) == (1, "revoked")

@@ -209,7 +209,55 @@ def test_status_and_update_over_http(folder: Path, jpki_service: JpkiService) ->
     code, output = run(folder, "status", now=ends + HOUR)
     assert code == 1
     assert f"budget   {TOWN} low: grace, 23 h 00 min of 24 h 00 min left" in output
-    assert "closed, 0 h 00 min of 24 h 00 min left" in run(folder, "status", now=ends + 24 * HOUR)[1]
+    assert "\ngrace " in output  # the data itself, while somebody may still use it
+    output = run(folder, "status", now=ends + 24 * HOUR)[1]
+    assert "closed, 0 h 00 min of 24 h 00 min left" in output
+    assert "\nclosed " in output
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", "[]", "null", '{"complete": "00", "delta": null}'])
+def test_a_damaged_pointer_is_reported_and_closes(folder: Path, damage: str) -> None:
+    """The administrator sees which file; a tap is refused, and neither meets a traceback."""
+    (folder / "trust.toml").write_text(
+        f"""
+        [revocation]
+        environment = "test"
+        anchors = ["anchors.pem"]
+        state = "state"
+        [[revocation.sources]]
+        type = "crl-file"
+        directory = "{folder / "crls"}"
+        """
+    )
+    (folder / "crls" / "town.crl").write_bytes(make_crl())
+    assert run(folder, "status", now=MOMENT)[0] == 0
+    (pointer,) = (folder / "state" / "current").glob("*.json")
+    pointer.write_text(damage)
+    code, output = run(folder, "status", now=MOMENT)
+    assert code == 1
+    assert f"problem  snapshots: {pointer.name}: snapshot_unreadable" in output
+    found = build_revocation(parse_settings(table(), base=folder))
+    with pytest.raises(RevocationUnavailable):
+        found.source_for(TOWN, LOW).check(card(), MOMENT)
+
+
+def test_a_hub_without_any_crl_is_not_well(folder: Path) -> None:
+    """No CRL means that every tap is refused: the status says so and does not exit with 0."""
+    empty = folder / "empty"
+    empty.mkdir()
+    (folder / "trust.toml").write_text(
+        """
+        [revocation]
+        environment = "test"
+        anchors = ["anchors.pem"]
+        state = "state"
+        [[revocation.sources]]
+        type = "crl-file"
+        directory = "empty"
+        """
+    )
+    code, output = run(folder, "status", now=MOMENT)
+    assert (code, "problem  crl-file: -: no_crl" in output) == (1, True)
 
 
 def test_status_explains_wrong_settings_without_a_traceback(tmp_path: Path) -> None:

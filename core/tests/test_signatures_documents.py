@@ -401,6 +401,20 @@ def test_a_truncated_cms_is_malformed(end: int) -> None:
 # -- the test policy -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("more", [b"\n", b"\0", b"more"])
+def test_bytes_after_a_cms_are_refused(more: bytes) -> None:
+    """Nobody signed them, and another program might read them."""
+    assert verify(signed_cms()).accepted
+    assert verify(signed_cms() + more).reason == "malformed"
+
+
+def test_the_parts_of_a_cms_that_nobody_signs_are_of_good_form() -> None:
+    """A list of digest algorithms that is no list is refused, although no signature covers it."""
+    good = signed_cms()
+    at = good.index(b"\x31", good.index(b"\x02\x01\x01"))  # the SET after the version
+    assert verify(good[:at] + b"\x04" + good[at + 1 :]).reason == "malformed"
+
+
 def _with_policy(oid: str, organization: str) -> tuple[x509.Certificate, x509.Certificate]:
     """A signature certificate with another policy below a CA of another organization, and that CA."""
     template, key = certificate_of("adult"), ca_key(SIGNATURE, 3)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum, unique
@@ -24,13 +23,11 @@ from mykey_core.authentication.origin import ORIGIN_SETTING
 from mykey_core.authentication.reasons import TokenReason
 from mykey_core.authentication.verifier import TokenVerifier
 from mykey_core.errors import ConfigurationError
-from mykey_core.trust.errors import RevocationUnavailable
-from mykey_core.trust.revocation import CrlBytesSource
+from mykey_core.trust.revocation import EveryCrl
 from mykey_core.trust.store import TrustStore
-from mykey_core.trust.types import RevocationAnswer, RevocationSource, RevocationState, ValidatedCertificate
 
 ACCEPTED = "accepted"
-_VERIFIERS = 16  # a stream usually speaks of a few sets of CA certificates and CRLs
+_VERIFIERS = 64  # a stream usually speaks of a few sets of CA certificates and CRLs
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)  # RFC 3339
 
 
@@ -79,33 +76,6 @@ class BatchAnswer:
             return json.dumps(members, allow_nan=False)
         except ValueError:  # an id such as 1e999, which no JSON number can give back
             return json.dumps(members | {"id": None})
-
-
-class EveryCrl:
-    """The CRLs of a line as one source: any usable one that says 'revoked' wins over every 'good' (rule V13).
-
-    Each CRL is asked alone, so that none hides another, and for the sake of deltas all together.
-    """
-
-    def __init__(self, crls: tuple[bytes, ...], store: TrustStore) -> None:
-        issuers = [anchor.ca for anchor in store.anchors]
-        together = [crls] if len(crls) > 1 else []
-        self._sources = [CrlBytesSource(group, issuers) for group in (*((crl,) for crl in crls), *together)]
-
-    def check(self, certificate: ValidatedCertificate, now: datetime) -> RevocationAnswer:
-        """See `RevocationSource.check`."""
-        answers = list(self._answers(certificate, now))
-        if not answers:
-            raise RevocationUnavailable("no_crl", "no usable CRL for this CA and distribution point")
-        bad = [answer for answer in answers if answer.state is not RevocationState.GOOD]
-        return max(bad or answers, key=lambda answer: answer.this_update)
-
-    def _answers(self, certificate: ValidatedCertificate, now: datetime) -> Iterator[RevocationAnswer]:
-        for source in self._sources:
-            try:
-                yield source.check(certificate, now)
-            except RevocationUnavailable:
-                continue
 
 
 class BatchVerifier:
@@ -215,14 +185,16 @@ def _verifier(origin: str, ca_pem: tuple[str, ...], crl_der_b64: tuple[str, ...]
     """The hub's verifier for these settings. It keeps nothing but certificates that it validated under them."""
     store = _store(ca_pem)
     crls = tuple(crl for text in crl_der_b64 if (crl := _crl(text)) is not None)
-    revocation: RevocationSource = EveryCrl(crls, store)
     try:
-        return TokenVerifier(trust=store, revocation=revocation, origin=origin)
+        return TokenVerifier(
+            trust=store, revocation=EveryCrl(crls, [anchor.ca for anchor in store.anchors]), origin=origin
+        )
     except ConfigurationError as error:
         reason = LineReason.ORIGIN if error.setting == ORIGIN_SETTING else LineReason.TRUST
         raise LineRefused(reason, "start-up refuses this") from None
 
 
+@lru_cache(maxsize=_VERIFIERS)
 def _store(ca_pem: tuple[str, ...]) -> TrustStore:
     try:
         certificates = [one for pem in ca_pem for one in x509.load_pem_x509_certificates(pem.encode("utf-8"))]

@@ -155,10 +155,14 @@ def check_same_signature_algorithm(raw: RawCertificate) -> None:
 
 def check_key_algorithm(raw: RawCertificate) -> None:
     """V6: RSA, or an EC key by named curve (P-256, P-384, P-521)."""
-    info = raw.public_key_info
-    body = info[2:] if info[1] < 0x80 else info[2 + (info[1] & 0x7F) :]  # noqa: PLR2004 - DER's long form
-    if not body.startswith(_KEY_ALGORITHMS):
+    if not known_key_algorithm(raw.public_key_info):
         raise _refuse(CertificateReason.KEY_TYPE)
+
+
+def known_key_algorithm(info: bytes) -> bool:
+    """Whether a SubjectPublicKeyInfo (DER) names RSA or one of the curves, spelt as we know them."""
+    body = info[2:] if info[1] < 0x80 else info[2 + (info[1] & 0x7F) :]  # noqa: PLR2004 - DER's long form
+    return body.startswith(_KEY_ALGORITHMS)
 
 
 def check_key_strength(form: CertificateForm) -> None:

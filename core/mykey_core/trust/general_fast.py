@@ -14,7 +14,7 @@ from mykey_core.trust import fast_path
 from mykey_core.trust.errors import CertificateRefused, TrustError
 from mykey_core.trust.general_path import PathQuestion, PathVerdict
 from mykey_core.trust.general_pkits import Engine
-from mykey_core.trust.revocation import CrlBytesSource
+from mykey_core.trust.revocation import EveryCrl
 from mykey_core.trust.store import TrustStore
 from mykey_core.trust.types import RevocationState, ValidatedCertificate
 
@@ -40,7 +40,7 @@ def _ask(question: PathQuestion, kind: CertificateKind) -> PathVerdict:
     certificate = fast_path.validate(
         question.certificate, store=store, kind=kind, policy_oids=question.policies, now=question.at
     )
-    answer = CrlBytesSource(question.crls, store.issuers(kind)).check(certificate, question.at)
+    answer = EveryCrl(question.crls, store.issuers(kind)).check(certificate, question.at)
     if answer.state is not RevocationState.GOOD:
         return PathVerdict(accepted=False, reason=str(answer.state), place="certificate")
     return _accepted(certificate)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from asn1crypto import crl, x509
+from asn1crypto import x509
 from pyhanko_certvalidator import CertificateValidator, PKIXValidationParams, ValidationContext
-from pyhanko_certvalidator.authority import AuthorityWithCert
+from pyhanko_certvalidator.authority import AuthorityWithCert, CertTrustAnchor, TrustQualifiers, derive_quals_from_cert
 from pyhanko_certvalidator.errors import PathError, ValidationError
 from pyhanko_certvalidator.path import ValidationPath
 
@@ -23,7 +23,10 @@ from mykey_core.trust.general_algorithms import (
     AllowListedAlgorithms,
     InheritedDsaParameters,
 )
-from mykey_core.trust.general_reasons import place_of, reason_of
+from mykey_core.trust.general_crls import UsableCrls, revoked_by_delta, usable_crls
+from mykey_core.trust.general_form import anchor_problem, form_problem
+from mykey_core.trust.general_reasons import NO_INFORMATION, place_of, reason_of
+from mykey_core.trust.types import RevocationState
 
 # The library logs refusals with the subject's name and a traceback; a person's name must not reach a log, and the
 # verdict says what is needed.
@@ -77,17 +80,17 @@ def validate_path(question: PathQuestion) -> PathVerdict:
     """
     if len(question.intermediates) > MAX_OFFERED_CERTIFICATES:
         return PathVerdict(accepted=False, reason="too_many_certificates")
-    try:
-        certificates = _Certificates.load(question)
-        crls = [crl.CertificateList.load(der, strict=True) for der in question.crls]
-    except (ValueError, TypeError):
-        return PathVerdict(accepted=False, reason="malformed")
     algorithms = AllowListedAlgorithms(question.algorithms)
     try:
+        certificates = _Certificates.load(question)
+        crls = usable_crls(question.crls, algorithms, question.at)
+    except (ValueError, TypeError):
+        return PathVerdict(accepted=False, reason="malformed")
+    try:
         path = asyncio.run(_find_path(question, certificates, crls, algorithms))
-        refusal = _beyond_the_library(path, question.at)
+        refusal = _beyond_the_library(path, question, crls)
     except (ValidationError, PathError) as error:
-        return PathVerdict(accepted=False, reason=reason_of(error), place=place_of(error))
+        return PathVerdict(accepted=False, reason=_reason(error, crls), place=place_of(error))
     except Exception:  # noqa: BLE001 - asn1crypto decodes late: any fault inside is a malformed input, and a refusal
         return PathVerdict(accepted=False, reason="malformed")
     if refusal is not None:
@@ -99,6 +102,12 @@ def validate_path(question: PathQuestion) -> PathVerdict:
         policies=_valid_policies(path),
         weak_algorithms=tuple(sorted(algorithms.weak)),
     )
+
+
+def _reason(error: ValidationError | PathError, crls: UsableCrls) -> str:
+    """The code of a refusal; where information is missing because a CRL was sorted out, why it was."""
+    reason = reason_of(error)
+    return crls.problems[0] if reason in NO_INFORMATION and crls.problems else reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +131,15 @@ class _Certificates:
 async def _find_path(
     question: PathQuestion,
     certificates: _Certificates,
-    crls: list[crl.CertificateList],
+    crls: UsableCrls,
     algorithms: AllowListedAlgorithms,
 ) -> ValidationPath:
     everything = (*certificates.anchors, *certificates.intermediates, certificates.target)
     context = _ContextByFingerprint(
-        trust_roots=list(certificates.anchors),
+        trust_roots=[CertTrustAnchor(anchor, _qualifiers(anchor)) for anchor in certificates.anchors],
         other_certs=certificates.intermediates,
         moment=question.at,
-        crls=crls,
+        crls=crls.crls,
         # 'require' and nothing softer: with 'hard-fail' 29 revoked or unverifiable cases of PKITS are accepted.
         revocation_mode="require",
         time_tolerance=timedelta(0),
@@ -148,6 +157,20 @@ async def _find_path(
         ),
     )
     return await validator.async_validate_path()
+
+
+def _qualifiers(anchor: x509.Certificate) -> TrustQualifiers:
+    """What the anchor says of itself and binds those below it (RFC 5937): name constraints and path length.
+
+    Not its policies: which ones count is the caller's question. Its time and its usage have checks of their own.
+    """
+    derived = derive_quals_from_cert(anchor)
+    parameters = derived.standard_parameters
+    if parameters is not None:
+        parameters = replace(
+            parameters, user_initial_policy_set=frozenset({"any_policy"}), initial_explicit_policy=False
+        )
+    return TrustQualifiers(standard_parameters=parameters, max_path_length=derived.max_path_length)
 
 
 class _ContextByFingerprint(ValidationContext):
@@ -177,14 +200,14 @@ class _ContextByFingerprint(ValidationContext):
         self._validated.pop(cert.sha256, None)
 
 
-def _beyond_the_library(path: ValidationPath, at: datetime) -> PathVerdict | None:
+def _beyond_the_library(path: ValidationPath, question: PathQuestion, crls: UsableCrls) -> PathVerdict | None:
     """Rules that RFC 5280 leaves to the caller or that the library does not check."""
     certificates = list(path)
     if len(certificates) < 2:  # noqa: PLR2004 - an anchor and one certificate: the shortest path there is
         return PathVerdict(accepted=False, reason="certificate_is_anchor", place="certificate")
-    validity = certificates[0]["tbs_certificate"]["validity"]
-    if not validity["not_before"].native <= at <= validity["not_after"].native:
-        return PathVerdict(accepted=False, reason="anchor_not_valid_now", place="anchor")
+    refusal = _anchor_refusal(certificates[0], question.at) or _form_refusal(certificates, question.algorithms)
+    if refusal is not None:
+        return refusal
     for certificate in certificates:
         # RFC 5280 4.1.1.2: the algorithm outside the signed part must equal the one inside.
         if certificate["signature_algorithm"].dump() != certificate["tbs_certificate"]["signature"].dump():
@@ -193,6 +216,26 @@ def _beyond_the_library(path: ValidationPath, at: datetime) -> PathVerdict | Non
         # a second fingerprint.
         if certificate["signature_value"].contents[:1] != b"\x00":
             return PathVerdict(accepted=False, reason="malformed")
+    state = revoked_by_delta(certificates, crls, question.at)
+    return None if state is None else PathVerdict(accepted=False, reason=_STATES[state])
+
+
+_STATES = {RevocationState.REVOKED: "revoked", RevocationState.HELD: "held"}
+
+
+def _anchor_refusal(anchor: x509.Certificate, at: datetime) -> PathVerdict | None:
+    validity = anchor["tbs_certificate"]["validity"]
+    in_time = validity["not_before"].native <= at <= validity["not_after"].native
+    reason = anchor_problem(anchor) if in_time else "anchor_not_valid_now"
+    return None if reason is None else PathVerdict(accepted=False, reason=reason, place="anchor")
+
+
+def _form_refusal(certificates: list[x509.Certificate], profile: AlgorithmProfile) -> PathVerdict | None:
+    places = ["anchor", *["intermediate"] * (len(certificates) - 2), "certificate"]
+    for certificate, place in zip(certificates, places, strict=True):
+        reason = form_problem(certificate, profile)
+        if reason is not None:
+            return PathVerdict(accepted=False, reason=reason, place=place)
     return None
 
 

@@ -42,6 +42,7 @@ _BY_PHRASE: Final[tuple[tuple[str, str], ...]] = (
 HELD: Final = "held"
 UNDETERMINED_REVOCATION: Final = "revocation_undetermined"
 OTHER: Final = "path_invalid"
+NO_INFORMATION: Final = frozenset(("no_revocation_information", UNDETERMINED_REVOCATION))
 
 
 def reason_of(error: errors.ValidationError | errors.PathError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mykey_core.trust.revocation.crl_files import CrlFileSource
-from mykey_core.trust.revocation.memory import CrlBytesSource
+from mykey_core.trust.revocation.memory import CrlBytesSource, EveryCrl
 from mykey_core.trust.revocation.snapshot import Snapshot
 
-__all__ = ["CrlBytesSource", "CrlFileSource", "Snapshot"]
+__all__ = ["CrlBytesSource", "CrlFileSource", "EveryCrl", "Snapshot"]

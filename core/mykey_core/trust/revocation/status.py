@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
+from mykey_core.trust.errors import RevocationDataError
 from mykey_core.trust.revocation.budget import BudgetState, OutageBudgets, RiskClass, state_at
 from mykey_core.trust.revocation.build import Revocation
 from mykey_core.trust.revocation.crl_http import FetchState
 from mykey_core.trust.revocation.store import Current
 
+_NONE: Final = timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotStatus:
-    """One scope: its CRL, and where it stands. `age` is counted from thisUpdate."""
+    """One scope: its CRL, and where it stands. `age` is counted from thisUpdate.
+
+    `state` is that of the services with the longest declared budget: CLOSED means that nobody is served any more.
+    """
 
     distribution_points: tuple[str | None, ...]
     sha256: str
@@ -57,18 +64,23 @@ class RevocationStatus:
 
 def read_status(revocation: Revocation, now: datetime) -> RevocationStatus:
     """Look at everything without asking anybody over the network."""
-    snapshots = tuple(_snapshot(current, now) for current in revocation.store.all_current())
+    stored = list(revocation.store.all_current())
+    longest = max(
+        (budget for classes in revocation.budgets.towns.values() for budget in classes.values()), default=_NONE
+    )
+    snapshots = tuple(_snapshot(one, now, longest) for _, one in stored if isinstance(one, Current))
+    damaged = [("snapshots", name, one.code) for name, one in stored if isinstance(one, RevocationDataError)]
     return RevocationStatus(
         now=now,
         sources=revocation.sources,
         fetched=tuple(state for updater in revocation.updaters.values() for state in updater.states()),
         snapshots=snapshots,
-        problems=tuple(_problems(revocation)),
+        problems=(*damaged, *_problems(revocation), *_nothing_stored(revocation, stored)),
         budgets=tuple(_budgets(revocation.budgets, snapshots, now)),
     )
 
 
-def _snapshot(current: Current, now: datetime) -> SnapshotStatus:
+def _snapshot(current: Current, now: datetime, longest: timedelta) -> SnapshotStatus:
     newest, complete = current.newest, current.complete
     return SnapshotStatus(
         distribution_points=complete.info.distribution_points,
@@ -81,7 +93,7 @@ def _snapshot(current: Current, now: datetime) -> SnapshotStatus:
         delta_entries=None if current.delta is None else current.delta.count,
         crl_bytes=complete.info.crl_bytes,
         index_bytes=complete.index_bytes,
-        state=state_at(current.next_update, now, timedelta(0))[0],
+        state=state_at(current.next_update, now, longest)[0],
     )
 
 
@@ -93,6 +105,11 @@ def _problems(revocation: Revocation) -> list[tuple[str, str, str]]:
             if problem is not None:
                 found.append((name, state.url, problem))
     return found
+
+
+def _nothing_stored(revocation: Revocation, stored: Sequence[object]) -> list[tuple[str, str, str]]:
+    """Sources that live on CRLs and have none: every tap that needs them is refused."""
+    return [] if stored else [(name, "-", "no_crl") for name in (*revocation.files, *revocation.updaters)]
 
 
 def _budgets(budgets: OutageBudgets, snapshots: tuple[SnapshotStatus, ...], now: datetime) -> list[BudgetStatus]:

@@ -165,12 +165,9 @@ class DirectoryStore:
     def current(self, scope: CrlScope) -> Current | None:
         """See `SnapshotStore.current`; raises RevocationDataError when a file is missing or broken."""
         try:
-            pointer = json.loads(self._pointer(scope).read_bytes())
+            return self._follow(self._pointer(scope))
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise RevocationDataError("snapshot_unreadable", "a pointer file is no JSON") from error
-        return self._open(pointer["complete"], pointer["delta"])
 
     def version(self, scope: CrlScope) -> object:
         """See `SnapshotStore.version`: the pointer file's identity, one `stat`."""
@@ -180,13 +177,22 @@ class DirectoryStore:
             return None
         return (status.st_ino, status.st_mtime_ns)
 
-    def all_current(self) -> Iterator[Current]:
-        """What is in use for every scope, for the status report."""
+    def all_current(self) -> Iterator[tuple[str, Current | RevocationDataError]]:
+        """For every scope its pointer file and what is in use, or why that cannot be read; for the status report."""
         for path in sorted(self._pointers.glob("*.json")):
-            pointer = json.loads(path.read_bytes())
-            yield self._open(pointer["complete"], pointer["delta"])
+            try:
+                yield path.name, self._follow(path)
+            except RevocationDataError as error:
+                yield path.name, error
 
-    def _open(self, complete: str, delta: str | None) -> Current:
+    def _follow(self, pointer: Path) -> Current:
+        """What a pointer file points to; FileNotFoundError when there is none."""
+        raw = pointer.read_bytes()
+        try:
+            names = json.loads(raw)
+            complete, delta = names["complete"], names["delta"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise RevocationDataError("snapshot_unreadable", "a pointer file is damaged") from error
         return Current(self._open_one(complete), None if delta is None else self._open_one(delta))
 
     def _open_one(self, sha256: str) -> Snapshot:

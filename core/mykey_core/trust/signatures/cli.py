@@ -20,7 +20,7 @@ from mykey_core.errors import ConfigurationError
 from mykey_core.trust.cli_paths import FILE, Instant
 from mykey_core.trust.errors import TrustError
 from mykey_core.trust.general_files import read_certificates, read_crls
-from mykey_core.trust.revocation import CrlBytesSource
+from mykey_core.trust.revocation import EveryCrl
 from mykey_core.trust.signatures.attributes import SignerAttributes
 from mykey_core.trust.signatures.report import DocumentReport, SignatureReport
 from mykey_core.trust.signatures.verify import MAX_DOCUMENT_BYTES, SignatureVerifier
@@ -64,7 +64,7 @@ def _verifier(anchors: tuple[Path, ...], crls: tuple[Path, ...], *, emulated: bo
         raise click.UsageError(getattr(error, "detail", "") or str(error)) from error
     if not emulated and any(EMULATED_ORGANIZATION in anchor.ca.label for anchor in store.anchors):
         raise click.UsageError("the emulator's CA is for tests and the demo: add --emulated if this is one")
-    return SignatureVerifier(store=store, revocation=CrlBytesSource(lists, store.issuers(CertificateKind.SIGNATURE)))
+    return SignatureVerifier(store=store, revocation=EveryCrl(lists, store.issuers(CertificateKind.SIGNATURE)))
 
 
 def _read(path: Path) -> bytes:

@@ -53,7 +53,7 @@ def _judge_one(number: int, embedded: EmbeddedPdfSignature, judges: Judges) -> S
         _check_gap(embedded)
         changes = _later_changes(embedded)
         signer_info.digest_name(embedded.signer_info)
-        signed = signer_info.load_signed_data(embedded.pkcs7_content)
+        signed = signer_info.load_signed_data(_without_filling(embedded.pkcs7_content))
         signer = signer_info.judge(signed, embedded.signer_info, embedded.compute_digest(), judges)
         report = signer_info.accepted_report(number, signer, embedded.signer_info)
         claimed = report.claimed_time or embedded.self_reported_timestamp
@@ -62,6 +62,11 @@ def _judge_one(number: int, embedded: EmbeddedPdfSignature, judges: Judges) -> S
         return SignatureReport(number, accepted=False, reason=str(error.code), field=embedded.field_name)
     except Exception:  # noqa: BLE001 - see verify_pdf
         return SignatureReport(number, accepted=False, reason=Reason.MALFORMED, field=embedded.field_name)
+
+
+def _without_filling(content: bytes) -> bytes:
+    """The CMS within /Contents; what follows it was seen to be zeros by `_check_gap`."""
+    return content[: parser.peek(content)]
 
 
 def _check_gap(embedded: EmbeddedPdfSignature) -> None:

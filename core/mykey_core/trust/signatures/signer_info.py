@@ -60,10 +60,10 @@ class Signer:
 
 
 def load_signed_data(der: bytes) -> cms.SignedData:
-    """The SignedData of a ContentInfo; raises SignatureRefused `malformed`."""
+    """The SignedData of a ContentInfo without anything behind it; raises SignatureRefused `malformed`."""
     try:
-        # Not strict: the /Contents of a PDF is filled up with zeros.
-        information = cms.ContentInfo.load(der)
+        information = cms.ContentInfo.load(der, strict=True)
+        _ = information.native  # asn1crypto decodes late; what is not signed must be of good form too
         if information["content_type"].native != "signed_data":
             raise SignatureRefused(Reason.MALFORMED, "no SignedData")
         signed = information["content"]

@@ -1,4 +1,3 @@
-# ruff: noqa: D102 - the functions of the service are documented in `Winscard`
 """The rules for sharing a card, against a PC/SC service that plays tricks (`pcsc-and-desktop` reference §6)."""
 
 from __future__ import annotations

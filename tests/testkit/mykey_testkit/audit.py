@@ -106,7 +106,7 @@ class AuditTown:
         with psycopg.connect(dsn) as remote:
             remote.execute("SET session_replication_role = replica")
             for sql, values in map(_with_values, statements):
-                remote.execute(sql.replace("?", "%s"), values)  # type: ignore[call-overload]  # psycopg wants literals
+                remote.execute(sql.replace("?", "%s"), values)
 
     def close(self) -> None:
         """Close the database."""

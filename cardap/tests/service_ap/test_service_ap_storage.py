@@ -167,7 +167,7 @@ def test_what_was_told_stays_true(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("commits", "cuts"), [(2, 3), (3, 3)])
+@pytest.mark.parametrize(("commits", "cuts"), [(2, 3), (4, 3)])
 @pytest.mark.timeout(1200)
 def test_what_was_told_stays_true_after_three_cuts(capsys: pytest.CaptureFixture[str], commits: int, cuts: int) -> None:
     """Any three cuts: as many as there are cells in a group."""
@@ -279,6 +279,23 @@ def _no_repair(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Record, "_repair", repair)
 
 
+@breaking("a half-written bank becomes a copy of the winner")
+def _copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blank(self: Record, bank: int) -> None:
+        self._write(bank, self.sequence, self.payload)
+
+    monkeypatch.setattr(Record, "_blank", blank)
+
+
+@breaking("a half-written bank is blanked from its beginning")
+def _wrong_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blank(self: Record, bank: int) -> None:
+        if any(self._memory.read(self._banks[bank], SIZE + 12)):
+            self._memory.write(self._banks[bank], bytes(SIZE + 12))
+
+    monkeypatch.setattr(Record, "_blank", blank)
+
+
 @breaking("one cell instead of three")
 def _one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "COPIES", 1)
@@ -313,4 +330,4 @@ def test_each_rule_of_recovery_is_needed(name: str, monkeypatch: pytest.MonkeyPa
     """Without any one of them the adversary wins: so the test above can fail, and no rule is idle."""
     GUARANTEES[name](monkeypatch)
     with pytest.raises((AssertionError, StorageError)):
-        Explorer(ALL, commits=2, cuts=3).run()
+        Explorer(ALL, commits=3, cuts=3).run()

@@ -187,7 +187,7 @@ class Record:
             self._write(self._current, newest.sequence, newest.payload)
             self._ring.advance(newest.sequence)
         elif banks[1 - self._current] is None:  # cut inside the bank: it must never read whole later
-            self._write(1 - self._current, newest.sequence, newest.payload)
+            self._blank(1 - self._current)
 
     def _adopt(self, index: int, bank: _Bank) -> None:
         self._current = index
@@ -196,6 +196,17 @@ class Record:
     def _write(self, bank: int, sequence: int, payload: bytes) -> None:
         body = sequence.to_bytes(_NUMBER, "big") + payload
         self._memory.write(self._banks[bank], body + cmac(self._key, body)[:_BANK_MAC])
+
+    def _blank(self, bank: int) -> None:
+        """Erase a bank, its MAC first: once anything before it is gone, it can never be whole again.
+
+        Not a copy of the winner: one that was cut at its end could read whole by luck, and then the next commit
+        would overwrite the only solid bank.
+        """
+        start, body = self._banks[bank], _NUMBER + self.size
+        if any(self._memory.read(start, body + _BANK_MAC)):
+            self._memory.write(start + body, bytes(_BANK_MAC))
+            self._memory.write(start, bytes(body))
 
     def _read(self, bank: int) -> _Bank | None:
         raw = self._memory.read(self._banks[bank], _NUMBER + self.size + _BANK_MAC)

@@ -287,15 +287,6 @@ def _copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Record, "_blank", blank)
 
 
-@breaking("a half-written bank is blanked from its beginning")
-def _wrong_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    def blank(self: Record, bank: int) -> None:
-        if any(self._memory.read(self._banks[bank], SIZE + 12)):
-            self._memory.write(self._banks[bank], bytes(SIZE + 12))
-
-    monkeypatch.setattr(Record, "_blank", blank)
-
-
 @breaking("one cell instead of three")
 def _one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "COPIES", 1)

@@ -198,15 +198,14 @@ class Record:
         self._memory.write(self._banks[bank], body + cmac(self._key, body)[:_BANK_MAC])
 
     def _blank(self, bank: int) -> None:
-        """Erase a bank, its MAC first: once anything before it is gone, it can never be whole again.
+        """Erase a bank that is not blank: once its first page is gone, it can never be whole again.
 
         Not a copy of the winner: one that was cut at its end could read whole by luck, and then the next commit
         would overwrite the only solid bank.
         """
-        start, body = self._banks[bank], _NUMBER + self.size
-        if any(self._memory.read(start, body + _BANK_MAC)):
-            self._memory.write(start + body, bytes(_BANK_MAC))
-            self._memory.write(start, bytes(body))
+        start, size = self._banks[bank], _NUMBER + self.size + _BANK_MAC
+        if any(self._memory.read(start, size)):
+            self._memory.write(start, bytes(size))
 
     def _read(self, bank: int) -> _Bank | None:
         raw = self._memory.read(self._banks[bank], _NUMBER + self.size + _BANK_MAC)

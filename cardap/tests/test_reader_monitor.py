@@ -1,4 +1,3 @@
-
 """Events of readers and cards from states as PC/SC reports them."""
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class ProofLane:
             environ[OUTCOME] = error
             return None
         language = language_of(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        return _encode(self._view(reply, language)).encode()
+        return f"{_encode(self._view(reply, language))}\n".encode()  # the line's end that Flask writes
 
     def _body(self, environ: Environ) -> bytes:
         """The body, which Flask can read again; empty when it is none that the lane takes."""

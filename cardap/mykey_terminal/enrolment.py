@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, Validation
 from mykey_terminal.device_key import DeviceKey
 from mykey_terminal.errors import AlreadyEnrolledError, HubAddressError, HubAnswerError, NotEnrolledError, StateError
 from mykey_terminal.files import check_private, make_private_directory, write_private
-from mykey_terminal.hub_address import hub_origin, same_origin
+from mykey_terminal.hub_address import hub_origin_and_path, same_origin
 from mykey_terminal.hub_http import API, HubHttp
 from mykey_terminal.version import VERSION
 
@@ -32,11 +32,15 @@ _TERMINAL_FILE = "terminal.json"
 
 
 class Enrolment(BaseModel):
-    """What the hub and the terminal agreed on. `hub_origin` is the only origin a card may sign for."""
+    """What the hub and the terminal agreed on. `hub_origin` is the only origin a card may sign for.
+
+    `hub_path` stands before the API where several towns share the origin, else it is empty.
+    """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     hub_origin: str
+    hub_path: str = ""
     terminal_id: str
     municipality: JsonValue
     service_point: dict[str, JsonValue]
@@ -113,17 +117,17 @@ def enrol(
 
     Raises `HubAddressError`, `StateError`, and `HubError` (`HubProblemError` for a wrong or used code).
     """
-    origin = hub_origin(address)
+    origin, path = hub_origin_and_path(address)
     key = state.key_to_enrol()
     request = {"code": code, "public_key": key.public_jwk, "name": name, "version": VERSION}
-    with HubHttp(origin, transport=transport) as http:
+    with HubHttp(origin + path, transport=transport) as http:
         answer = http.post(f"{API}/terminals/enrolments", request, language=language)
-    enrolment = _from_answer(answer, origin=origin, name=name, now=clock())
+    enrolment = _from_answer(answer, origin=origin, path=path, name=name, now=clock())
     state.save(enrolment)
     return enrolment
 
 
-def _from_answer(answer: dict[str, Any], *, origin: str, name: str, now: datetime) -> Enrolment:
+def _from_answer(answer: dict[str, Any], *, origin: str, path: str, name: str, now: datetime) -> Enrolment:
     own = answer.get("origin", origin)
     if own != origin:
         # Every tap would be refused later, since a card signs for the enrolled origin only.
@@ -131,7 +135,7 @@ def _from_answer(answer: dict[str, Any], *, origin: str, name: str, now: datetim
     endpoint = answer.get("token_endpoint")
     if isinstance(endpoint, str):
         endpoint = urljoin(f"{origin}/", endpoint)
-    ours = {"hub_origin": origin, "name": name, "enrolled_at": now, "token_endpoint": endpoint}
+    ours = {"hub_origin": origin, "hub_path": path, "name": name, "enrolled_at": now, "token_endpoint": endpoint}
     try:
         enrolment = Enrolment.model_validate({**answer, **ours})
     except ValidationError:

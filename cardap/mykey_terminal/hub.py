@@ -65,7 +65,7 @@ class Hub:
     ) -> None:
         self.enrolment = enrolment
         auth = TerminalAuth(enrolment, key, clock=clock)
-        self._http = HubHttp(enrolment.hub_origin, auth=auth, transport=transport)
+        self._http = HubHttp(enrolment.hub_origin + enrolment.hub_path, auth=auth, transport=transport)
 
     def __enter__(self) -> Self:
         return self

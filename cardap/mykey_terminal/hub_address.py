@@ -1,15 +1,30 @@
 """The hub's address as an origin, byte for byte what a browser's `location.origin` gives.
 
-The terminal talks to this origin only and lets the card sign for this origin only.
+The terminal talks to this origin only and lets the card sign for this origin only. A hub of several towns may put a
+path before its API, one for each town.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import httpx
 
 from mykey_terminal.errors import HubAddressError
+
+_TOWN_PATH = re.compile(r"/[a-z0-9-]+")
+
+
+def hub_origin_and_path(address: str) -> tuple[str, str]:
+    """Turn `https://host[:port][/town][/]` into an origin and the path of one town, `""` where there is none.
+
+    Raises `HubAddressError`.
+    """
+    rest, _, last = address.strip().rstrip("/").rpartition("/")
+    if "//" in rest and not rest.endswith("/") and _TOWN_PATH.fullmatch(f"/{last}"):
+        return hub_origin(rest), f"/{last}"
+    return hub_origin(address), ""
 
 
 def hub_origin(address: str) -> str:

@@ -24,19 +24,22 @@ _NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, h
 
 
 class HubHttp:
-    """A connection pool to one hub. Redirects are not followed: a hub that moves is enrolled with anew."""
+    """A connection pool to one hub: its origin, and the path of a town behind it where there is one.
+
+    Redirects are not followed: a hub that moves is enrolled with anew.
+    """
 
     def __init__(
-        self, origin: str, *, auth: httpx.Auth | None = None, transport: httpx.BaseTransport | None = None
+        self, address: str, *, auth: httpx.Auth | None = None, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._client = httpx.Client(
-            base_url=origin,
+            base_url=address,
             auth=auth,
             transport=transport,
             timeout=TIMEOUT,
             headers={"User-Agent": f"mykey-terminal/{VERSION}"},
             # A proxy of the office's network cannot reach this computer's own loopback.
-            trust_env=not is_loopback(httpx.URL(origin).host),
+            trust_env=not is_loopback(httpx.URL(address).host),
         )
 
     def __enter__(self) -> Self:

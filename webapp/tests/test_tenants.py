@@ -16,7 +16,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import Client
 
+from mykey_core.clock import system_clock
 from mykey_core.errors import ConfigurationError
+from mykey_terminal.enrolment import StateDirectory, enrol
+from mykey_terminal.hub import Hub as TerminalHub
 from mykey_testkit.clock import ManualClock
 from mykey_testkit.hub import LIBRARY, MUNICIPALITY, OTHER_TOWN, HubHarness, TerminalClient, sign_challenge
 from mykey_testkit.postgres import DatabaseUrls
@@ -170,6 +173,19 @@ def test_towns_by_path_share_an_origin_and_nothing_else(towns_by_path: Towns) ->
     assert other.prove(challenge, sign_challenge("other-town", challenge)).get_json()["state"] == "done"
     other._http = own._http
     assert other.get("/services").status_code == 401
+
+
+def test_a_real_terminal_enrols_with_a_town_by_path(towns_by_path: Towns, tmp_path: Path) -> None:
+    """The terminal's own code, from the address to a challenge, over WSGI."""
+    front = towns_by_path.front
+    transport = httpx.WSGITransport(app=front)
+    state = StateDirectory(tmp_path / "terminal")
+    code = front.hubs[OTHER_TOWN].terminals.new_code("desk")
+    enrol(front.addresses[OTHER_TOWN], code, state, name="desk", clock=system_clock, transport=transport)
+    enrolment, key = state.load()
+    with TerminalHub(enrolment, key, transport=transport) as hub:
+        assert hub.services()["municipality"]["code"] == OTHER_TOWN
+        assert hub.begin_tap(SERVICE, "open", {}).origin == "https://hub.example.jp"
 
 
 def test_the_page_of_a_town_by_path_stays_below_its_prefix(towns_by_path: Towns) -> None:

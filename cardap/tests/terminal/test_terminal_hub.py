@@ -20,7 +20,7 @@ from mykey_terminal.errors import (
     HubUnreachableError,
 )
 from mykey_terminal.hub import Hub
-from mykey_terminal.hub_address import hub_origin
+from mykey_terminal.hub_address import hub_origin, hub_origin_and_path
 from mykey_terminal.hub_auth import TerminalAuth
 from mykey_terminal.hub_http import HubHttp
 
@@ -45,6 +45,41 @@ ORIGIN = "https://hub.example.jp"
 def test_address_becomes_the_origin_of_a_browser(address: str, origin: str) -> None:
     """The origin is what `location.origin` gives: ASCII, lower case, no default port, no slash."""
     assert hub_origin(address) == origin
+
+
+@pytest.mark.parametrize(
+    ("address", "origin", "path"),
+    [
+        ("https://hub.example.jp/132217", "https://hub.example.jp", "/132217"),
+        ("https://HUB.example.jp:443/mihon-city/", "https://hub.example.jp", "/mihon-city"),
+        ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080", "/x"),
+        ("https://hub.example.jp/", "https://hub.example.jp", ""),
+        ("http://localhost:8000", "http://localhost:8000", ""),
+    ],
+)
+def test_a_town_can_have_a_path_of_its_own(address: str, origin: str, path: str) -> None:
+    """Cards sign for the origin alone."""
+    assert hub_origin_and_path(address) == (origin, path)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://hub.example.jp/a/b",
+        "https://hub.example.jp//a",
+        "https://hub.example.jp/%41",
+        "https://hub.example.jp/a?x=1",
+        "https:///a",
+        "https://",
+        "http://hub.example.jp/a",
+        "a",
+        "/a",
+    ],
+)
+def test_a_path_of_another_form_is_refused(address: str) -> None:
+    """One part of small letters, digits and hyphens."""
+    with pytest.raises(HubAddressError):
+        hub_origin_and_path(address)
 
 
 @pytest.mark.parametrize(

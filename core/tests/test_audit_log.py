@@ -100,10 +100,9 @@ def next_id() -> UUID:
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("hub_database", ["postgres"], indirect=True)  # SQLite has one open writer at a time
 def test_an_open_transaction_is_not_waited_for(audit_town: AuditTown) -> None:
     """PostgreSQL: while one tap is still open, others are sealed; it is sealed after its own commit."""
-    if audit_town.database.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer at a time: there are no two open transactions")
     with audit_town.database.writing() as slow:
         first = append(slow, TOWN, audit_town.clock.now, "action.done", ACTION)
         second = audit_town.add()[0]

@@ -81,10 +81,9 @@ def _tamper(hub: HubHarness) -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)  # PostgreSQL has no INSERT OR REPLACE
 def test_replacing_an_audit_record_is_refused(library_hub: HubHarness) -> None:
     """INSERT OR REPLACE deletes the old row first; on SQLite that, too, meets the append-only triggers."""
-    if library_hub.hub.engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL has no INSERT OR REPLACE")
     replace = "INSERT OR REPLACE INTO audit_record SELECT municipality, id, at, 'tap.done', facts FROM audit_record"
     with library_hub.hub.engine.begin() as connection, pytest.raises(IntegrityError, match="append-only"):
         connection.execute(text(replace))

@@ -1,4 +1,4 @@
-"""For every test run of this repository: with CI=true a skipped test is a failure, because CI has all the real parts."""
+"""For every test run of this repository: with CI=true a skipped test is a failure, for CI has all the real parts."""
 
 from __future__ import annotations
 

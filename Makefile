@@ -18,7 +18,8 @@ demo: setup
 	$(BIN)/mykey demo
 
 test: setup
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not nightly and not browser"
+	$(BIN)/python -m pytest -m "browser and not nightly"
 
 nightly: setup
 	$(BIN)/python -m pytest -m nightly

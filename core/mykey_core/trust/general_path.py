@@ -6,7 +6,6 @@ It serves signatures, partners' hierarchies and the command line; the My Number 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from mykey_core.trust.general_algorithms import (
 from mykey_core.trust.general_crls import UsableCrls, revoked_by_delta, usable_crls
 from mykey_core.trust.general_form import anchor_problem, form_problem
 from mykey_core.trust.general_reasons import NO_INFORMATION, place_of, reason_of
+from mykey_core.trust.run_async import run_async
 from mykey_core.trust.types import RevocationState
 
 # The library logs refusals with the subject's name and a traceback; a person's name must not reach a log, and the
@@ -87,7 +87,7 @@ def validate_path(question: PathQuestion) -> PathVerdict:
     except (ValueError, TypeError):
         return PathVerdict(accepted=False, reason="malformed")
     try:
-        path = asyncio.run(_find_path(question, certificates, crls, algorithms))
+        path = run_async(_find_path(question, certificates, crls, algorithms))
         refusal = _beyond_the_library(path, question, crls)
     except (ValidationError, PathError) as error:
         return PathVerdict(accepted=False, reason=_reason(error, crls), place=place_of(error))

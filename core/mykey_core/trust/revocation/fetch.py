@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from mykey_core.errors import ConfigurationError
+from mykey_core.trust.run_async import run_async
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
@@ -68,11 +69,11 @@ class Fetcher:
 
     def get(self, url: str, headers: Mapping[str, str]) -> Fetched:
         """GET `url`; raises FetchError."""
-        return asyncio.run(self._exchange("GET", url, headers, None))
+        return run_async(self._exchange("GET", url, headers, None))
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Fetched:
         """POST `body` to `url`; raises FetchError."""
-        return asyncio.run(self._exchange("POST", url, headers, body))
+        return run_async(self._exchange("POST", url, headers, body))
 
     async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:
         sent = {"Accept-Encoding": "gzip, identity", **headers}

@@ -27,7 +27,7 @@ def test_link_lend_return(visit: Callable[..., Any]) -> None:
     assert visitor.screen == "result"
     _lend(page, "A1000001")
     expect(page.locator("#stage table")).to_contain_text("銀河鉄道の夜")
-    expect(page.locator("#stage td[lang=ja]")).to_have_text("銀河鉄道の夜")
+    expect(page.locator("#stage td[lang=ja]", has_text="銀河鉄道の夜")).to_be_visible()
     expect(page.locator("#field-barcode")).to_be_focused()
     page.check("#desk-return")
     page.fill("#field-barcode", "A1000001")

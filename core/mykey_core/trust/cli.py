@@ -5,10 +5,11 @@ No command is defined here. A new one is one line in `_COMMANDS`.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Final
 
 import click
+
+from mykey_cardap.lazy_commands import LazyCommands
 
 # Name on the command line -> "module:click command".
 _COMMANDS: Final = {
@@ -20,25 +21,6 @@ _COMMANDS: Final = {
 }
 
 
-class LazyCommands(click.Group):
-    """A click group that imports a command when it is asked for, so that the program starts fast."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names of all commands, sorted."""
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command `cmd_name`; None when there is none of that name."""
-        target = _COMMANDS.get(cmd_name)
-        if target is None:
-            return None
-        module, _, attribute = target.partition(":")
-        command = getattr(import_module(module), attribute)
-        if not isinstance(command, click.Command):
-            raise click.ClickException(f"'{cmd_name}' is no command: reinstall mykey")
-        return command
-
-
-@click.group(cls=LazyCommands)
+@click.group(cls=LazyCommands, targets=_COMMANDS)
 def trust() -> None:
     """Validate certificate paths, and see and renew what is known about revoked certificates."""

@@ -17,7 +17,8 @@ from cryptography.hazmat import asn1
 from mykey_cardap.card_data import parse_text
 from mykey_cardap.errors import BadCardDataError
 
-_ARC: Final = "1.2.392.200149.8.5.5"
+ATTRIBUTE_ARC: Final = "1.2.392.200149.8.5.5"
+"""All otherName identifiers of a signature certificate stand under this one (card reference §14.1)."""
 _BIRTH_DATE = re.compile(r"([0-5])([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
 
 
@@ -46,12 +47,12 @@ class Era(StrEnum):
 class AttributeOid(StrEnum):
     """otherName identifiers (card reference §14.1), in the order of the certificate."""
 
-    NAME = f"{_ARC}.1"
-    BIRTH_DATE = f"{_ARC}.4"
-    SEX = f"{_ARC}.3"
-    ADDRESS = f"{_ARC}.5"
-    NAME_SUBSTITUTES = f"{_ARC}.2"
-    ADDRESS_SUBSTITUTES = f"{_ARC}.6"
+    NAME = f"{ATTRIBUTE_ARC}.1"
+    BIRTH_DATE = f"{ATTRIBUTE_ARC}.4"
+    SEX = f"{ATTRIBUTE_ARC}.3"
+    ADDRESS = f"{ATTRIBUTE_ARC}.5"
+    NAME_SUBSTITUTES = f"{ATTRIBUTE_ARC}.2"
+    ADDRESS_SUBSTITUTES = f"{ATTRIBUTE_ARC}.6"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mykey_cardap.certificate_attributes import CertificateSex, Era
 from mykey_cardap.emulator.jpki import EmulatedJpki
 from mykey_cardap.kinds import CertificateKind
 from mykey_core.trust.signatures import read_attributes
-from mykey_core.trust.signatures.attributes import AttributesError, Era, Sex
+from mykey_core.trust.signatures.attributes import AttributesError
 from mykey_testkit.jpki.mini_pki import make
 
 JPKI = EmulatedJpki(date(2026, 11, 2))
@@ -38,7 +39,7 @@ def test_the_codings_of_the_certificate_are_read() -> None:
     """EYYYYMMDD with a Gregorian year, sex 1 2 3, one mark a character."""
     found = read_attributes(certificate(SOUND | {2: "01000"}))
     assert (found.birth_date.era, found.birth_date.day) == (Era.SHOWA, date(1980, 2, 17))
-    assert found.sex is Sex.FEMALE
+    assert found.sex is CertificateSex.FEMALE
     assert found.name.text == "見本　花子"
     assert found.name.substituted == (1,)
     assert found.address.substituted == ()

@@ -15,13 +15,13 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mykey_cardap.card_data import CardSex
+from mykey_cardap.certificate_attributes import CertificateSex
 from mykey_cardap.errors import CardError
 from mykey_cardap.issuer_signatures import CvCertificate
 from mykey_cardap.text_ap import Attributes as CardAttributes
 from mykey_cardap.text_ap import IssuerSignatures
 from mykey_core.clock import tokyo_date
 from mykey_core.consent.errors import ConsentCode, ConsentDenied
-from mykey_core.trust.signatures.attributes import Sex as CertificateSex
 from mykey_core.trust.signatures.attributes import read_attributes
 from mykey_core.trust.types import ValidatedCertificate
 

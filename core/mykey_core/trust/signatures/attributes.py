@@ -8,44 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum, unique
 from typing import Final
 
 from asn1crypto import core
 from cryptography import x509
 
+from mykey_cardap.certificate_attributes import ATTRIBUTE_ARC, AttributeOid, CertificateSex, Era
 from mykey_core.trust.errors import TrustError
 
-# otherName OIDs of the signature certificate (my-number-card §14.1).
-_ARC: Final = "1.2.392.200149.8.5.5"
-_NAME: Final = f"{_ARC}.1"
-_NAME_SUBSTITUTES: Final = f"{_ARC}.2"
-_SEX: Final = f"{_ARC}.3"
-_BIRTH_DATE: Final = f"{_ARC}.4"
-_ADDRESS: Final = f"{_ARC}.5"
-_ADDRESS_SUBSTITUTES: Final = f"{_ARC}.6"
 _BIRTH_LENGTH: Final = 9
-
-
-@unique
-class Sex(StrEnum):
-    """Sex as the certificate writes it; the card's files use other digits."""
-
-    MALE = "1"
-    FEMALE = "2"
-    UNKNOWN = "3"
-
-
-@unique
-class Era(StrEnum):
-    """The era before a birth date; the year that follows is Gregorian all the same."""
-
-    UNKNOWN = "0"
-    MEIJI = "1"
-    TAISHO = "2"
-    SHOWA = "3"
-    HEISEI = "4"
-    REIWA = "5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +42,7 @@ class SignerAttributes:
 
     name: SubstitutedText
     birth_date: BirthDate
-    sex: Sex
+    sex: CertificateSex
     address: SubstitutedText
 
 
@@ -88,10 +59,10 @@ def read_attributes(certificate: x509.Certificate) -> SignerAttributes:
     """
     texts = _other_names(certificate)
     return SignerAttributes(
-        name=_substituted(texts, _NAME, _NAME_SUBSTITUTES, "attribute_name"),
-        birth_date=_birth_date(texts[_BIRTH_DATE]),
-        sex=_sex(texts[_SEX]),
-        address=_substituted(texts, _ADDRESS, _ADDRESS_SUBSTITUTES, "attribute_address"),
+        name=_substituted(texts, AttributeOid.NAME, AttributeOid.NAME_SUBSTITUTES, "attribute_name"),
+        birth_date=_birth_date(texts[AttributeOid.BIRTH_DATE]),
+        sex=_sex(texts[AttributeOid.SEX]),
+        address=_substituted(texts, AttributeOid.ADDRESS, AttributeOid.ADDRESS_SUBSTITUTES, "attribute_address"),
     )
 
 
@@ -105,9 +76,9 @@ def _other_names(certificate: x509.Certificate) -> dict[str, str]:
         oid = other.type_id.dotted_string
         if oid in texts:
             raise AttributesError("attributes_twice", oid)
-        if oid.startswith(f"{_ARC}."):
+        if oid.startswith(f"{ATTRIBUTE_ARC}."):
             texts[oid] = _utf8(other.value, oid)
-    needed = {_NAME, _BIRTH_DATE, _SEX, _ADDRESS}
+    needed = {AttributeOid.NAME, AttributeOid.BIRTH_DATE, AttributeOid.SEX, AttributeOid.ADDRESS}
     if missing := needed - texts.keys():
         raise AttributesError("attributes_missing", ", ".join(sorted(missing)))
     return texts
@@ -141,8 +112,8 @@ def _birth_date(coded: str) -> BirthDate:
     return BirthDate(Era(coded[0]), day, coded)
 
 
-def _sex(coded: str) -> Sex:
+def _sex(coded: str) -> CertificateSex:
     try:
-        return Sex(coded)
+        return CertificateSex(coded)
     except ValueError:
         raise AttributesError("attribute_sex", "1, 2 or 3 expected") from None

@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements.lock requirements-pcsc.lock pyproject.toml plugins/library/pyproject.toml tests/testkit/pyproject.toml
+$(VENV)/.ready: requirements.lock requirements-pcsc.lock pyproject.toml plugins/library/pyproject.toml plugins/taxi/pyproject.toml tests/testkit/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e . -e plugins/library -e tests/testkit
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e . -e plugins/library -e plugins/taxi -e tests/testkit
 	sh .ci/install-pyscard $(BIN)/python
 	touch $@
 
@@ -36,7 +36,7 @@ layers: setup
 	$(BIN)/lint-imports
 
 wheels: setup
-	for project in . plugins/library tests/testkit; do \
+	for project in . plugins/library plugins/taxi tests/testkit; do \
 		$(BIN)/python -m build --no-isolation --wheel --outdir dist $$project || exit 1; done
 
 bench: setup

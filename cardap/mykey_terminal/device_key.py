@@ -9,7 +9,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -75,6 +76,24 @@ class DeviceKey:
     def public_jwk(self) -> dict[str, Any]:
         """The public half as a JWK (RFC 8037): kty, crv, x."""
         return dict(self._private.as_dict(private=False))
+
+    def sign(self, data: bytes) -> bytes:
+        """An Ed25519 signature (RFC 8032, 64 bytes), as the records of the offline queue carry it."""
+        private = self._private.private_key
+        if not isinstance(private, Ed25519PrivateKey):
+            raise TypeError("a device key is an Ed25519 private key")
+        return private.sign(data)
+
+    def verify(self, signature: bytes, data: bytes) -> bool:
+        """Whether this key made `signature` over `data`."""
+        public = self._private.public_key
+        if not isinstance(public, Ed25519PublicKey):
+            raise TypeError("a device key is an Ed25519 private key")
+        try:
+            public.verify(signature, data)
+        except InvalidSignature:
+            return False
+        return True
 
     def assertion(self, *, subject: str, audience: str, now: datetime) -> str:
         """Sign a client assertion for the token endpoint (RFC 7523 §3): valid 60 seconds, used once."""

@@ -67,6 +67,16 @@ class StateDirectory:
         """Where taps are noted whose outcome is not known yet."""
         return self.path / "pending"
 
+    @property
+    def queue(self) -> Path:
+        """The file of the signed offline queue."""
+        return self.path / "queue" / "queue.sqlite3"
+
+    @property
+    def configuration(self) -> Path:
+        """The newest configuration that the hub signed."""
+        return self.path / "configuration.json"
+
     def load(self) -> tuple[Enrolment, DeviceKey]:
         """Read the terminal. Raises `NotEnrolledError` when there is none, `StateError` when it is damaged."""
         terminal = self.path / _TERMINAL_FILE

@@ -116,6 +116,18 @@ class Hub:
             body["visit_id"] = visit_id
         return self._http.post(f"{API}/actions", body, language=language, key=key)
 
+    def upload(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Hand in records of the offline queue; a record that the hub knows gets its receipt again."""
+        return self._http.post(f"{API}/uploads", body)
+
+    def report(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Tell version and health; the answer has the number of the configuration that is valid now."""
+        return self._http.post(f"{API}/terminal/report", body)
+
+    def configuration(self) -> dict[str, Any]:
+        """The signed configuration of this terminal: `configuration` is a JWS in compact form, `key` a JWK."""
+        return self._http.get(f"{API}/terminal/configuration")
+
     def end_visit(self, visit_id: str) -> None:
         """End a visit because the card has left: what was open for one person is closed to the next."""
         self._http.delete(f"{API}/visits/{_segment(visit_id)}")

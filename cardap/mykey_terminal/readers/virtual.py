@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mykey_cardap.emulator import InProcessTransport, personas
 from mykey_cardap.emulator.cards import make_card
+from mykey_cardap.emulator.personas import CardType
 from mykey_cardap.errors import NoCardError
 from mykey_terminal.errors import UnknownCardError
 from mykey_terminal.files import make_private_directory
@@ -77,8 +78,14 @@ class VirtualReader:
             if self._inserted is not None:
                 self._cards[self._inserted].power_off()
             if name is not None and name not in self._cards:
-                self._cards[name] = make_card(name, today=self._today, state=self._folder / f"{name}.json")
+                self._cards[name] = self._make(name)
             self._inserted = name
+
+    def _make(self, name: str) -> VirtualCard:
+        """The card of a persona; a plastic My Number Card has our application in its free area."""
+        plastic = personas.load(name, self._today).card is CardType.MY_NUMBER
+        state = self._folder / f"{name}.json"
+        return make_card(name, today=self._today, state=state, service_application=plastic)
 
     def card_present(self) -> bool:
         """Whether a card is inserted."""

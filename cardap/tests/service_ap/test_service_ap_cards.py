@@ -23,7 +23,7 @@ from mykey_cardap.emulator.service_application.persona_cards import DEVELOPMENT_
 from mykey_cardap.emulator.state import CardStateError
 from mykey_cardap.emulator.vpcd import CardPulledError, VpcdSlot
 from mykey_cardap.errors import CardRemovedError
-from mykey_cardap.globalplatform.errors import ContentError
+from mykey_cardap.globalplatform.errors import ContentError, HandshakeError
 from mykey_cardap.globalplatform.keys import ScpKeys
 from mykey_cardap.globalplatform.security_domain import SecurityDomainSession
 from mykey_cardap.jpki import JpkiSession
@@ -182,6 +182,23 @@ def test_the_state_file_keeps_what_was_written(tmp_path: Path) -> None:
     file.write_text(json.dumps(document))
     with pytest.raises(CardStateError):
         resident(state=file)
+
+
+def test_the_issuers_keys_and_registry_outlive_the_program(tmp_path: Path) -> None:
+    """PUT KEY, INSTALL and DELETE on a persona's card hold in the next program: the old keys open nothing any more."""
+    file = tmp_path / "card.json"
+    fresh = ScpKeys(bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48)))
+    domain = issuer(resident(state=file))
+    domain.install(LOAD_FILE, MODULE, NAME)
+    domain.put_keys(fresh, version=0x31, replaces=0x30)
+    later = SecurityDomainSession(resident(state=file))
+    with pytest.raises(HandshakeError):
+        later.authenticate(ScpKeys(DEFAULT_KEY, DEFAULT_KEY, DEFAULT_KEY), key_version=0x30)
+    later.authenticate(fresh, key_version=0x31)
+    later.delete(NAME)  # an error if the registry did not have it
+    later.delete(AID)
+    with pytest.raises(ServiceNotOnCardError):  # a deleted application is not made again by itself
+        ServiceDirectory(resident(state=file))
 
 
 def test_a_torn_card_is_torn_in_its_file_and_recovers_in_the_next_program(tmp_path: Path) -> None:

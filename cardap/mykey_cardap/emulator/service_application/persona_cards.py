@@ -12,11 +12,13 @@ from typing import Final
 from mykey_cardap.emulator.application import Application
 from mykey_cardap.emulator.card import Behaviour
 from mykey_cardap.emulator.globalplatform.cards import default_keys, make_open_card
-from mykey_cardap.emulator.globalplatform.contents import CardContents, Instance, LoadFile, VolatileMemory
+from mykey_cardap.emulator.globalplatform.contents import CardContents, Instance, LoadFile
 from mykey_cardap.emulator.globalplatform.runtime import OpenCard
+from mykey_cardap.emulator.globalplatform.stored_contents import StoredContents
 from mykey_cardap.emulator.memory import Memory
 from mykey_cardap.emulator.service_application.card_application import LOAD_FILE, MODULE, ServiceApplication
 from mykey_cardap.emulator.service_application.contents import MEMORY_SIZE
+from mykey_cardap.emulator.service_application.storage import pages
 from mykey_cardap.service_application.key_tree import card_keys, service_key
 from mykey_cardap.service_application.numbers import AID, ROOT_SERVICE, SERIAL_SIZE, Role
 
@@ -24,6 +26,8 @@ DEVELOPMENT_MASTER: Final = bytes(range(32))
 """The master key of the reference's vectors (AES-256 00 … 1F), generation 1. Never a secret."""
 DEVELOPMENT_GENERATION: Final = 1
 _CODE_SIZE: Final = 0x4000
+_DOMAIN_AT: Final = pages(MEMORY_SIZE)
+_DOMAIN_SIZE: Final = 0x2000
 _INVENTED: Final = b"\xf0"
 
 
@@ -33,8 +37,8 @@ def card_serial(manufacture_serial: str) -> bytes:
 
 
 def blank_memory() -> Memory:
-    """Memory for the application of one card, with nothing in it."""
-    return Memory(MEMORY_SIZE)
+    """Memory for the application of one card and, behind it, the issuer domain's keys and registry; all blank."""
+    return Memory(_DOMAIN_AT + StoredContents.space(_DOMAIN_SIZE))
 
 
 def with_service_application(
@@ -48,22 +52,28 @@ def with_service_application(
 ) -> OpenCard:
     """A card without power: `built_in` applications, an issuer security domain, and the service application.
 
-    The domain has the published test keys; the application is in `memory`, installed there if that is blank.
-    `issuer` is the six-digit code of the municipality; `objects` are what GET DATA of the domain answers.
+    The domain has the published test keys; what it has and the application are in `memory`, made there if that is
+    blank: what PUT KEY, INSTALL and DELETE change outlives the program with it. `issuer` is the six-digit code of
+    the municipality; `objects` are what GET DATA of the domain answers on a new card.
     """
     application = ServiceApplication(memory)
-    instance = Instance(AID, LOAD_FILE, MODULE, parameters=serial + issuer.to_bytes(3, "big"))
-    if not any(memory.read(0, len(memory))):
+    stored = StoredContents(memory, offset=_DOMAIN_AT, size=_DOMAIN_SIZE)
+    if not any(memory.read(_DOMAIN_AT, len(memory) - _DOMAIN_AT)):
+        instance = Instance(AID, LOAD_FILE, MODULE, parameters=serial + issuer.to_bytes(3, "big"))
         application.factory(instance, fresh=True)
         application.personalize(_admin_key(serial, issuer))
-    contents = CardContents(
+        stored.format(_delivered(instance, objects))  # last, so that a making that was cut begins anew
+    factories = {MODULE: application.factory}
+    return make_open_card(stored, factories=factories, built_in=built_in, behaviour=behaviour)
+
+
+def _delivered(instance: Instance, objects: Mapping[int, bytes]) -> CardContents:
+    return CardContents(
         keys=(default_keys(),),
         load_files=(LoadFile(LOAD_FILE, (MODULE,), _CODE_SIZE),),
         instances=(instance,),
         objects=dict(objects),
     )
-    factories = {MODULE: application.factory}
-    return make_open_card(VolatileMemory(contents), factories=factories, built_in=built_in, behaviour=behaviour)
 
 
 def _admin_key(serial: bytes, issuer: int) -> bytes:

@@ -52,3 +52,28 @@ class CardState:
                 for found in self.services.values()
             ],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class DomainState:
+    """What an issuer security domain tells of a card that may not be ours yet.
+
+    `card_state` is the card's life cycle (01 to FF), `key_versions` those of the domain's key sets; `instance` is the
+    life cycle of our application (None: not installed), `generation` that of its card-level key (0: none).
+    """
+
+    card_state: int
+    key_versions: tuple[int, ...]
+    loaded: bool
+    instance: int | None
+    generation: int
+
+    def as_json(self) -> dict[str, object]:
+        """For a dry run."""
+        return {
+            "card_state": f"{self.card_state:02X}",
+            "key_versions": [f"{version:02X}" for version in self.key_versions],
+            "loaded": self.loaded,
+            "application": None if self.instance is None else f"{self.instance:02X}",
+            "generation": self.generation,
+        }

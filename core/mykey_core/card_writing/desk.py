@@ -101,7 +101,7 @@ class CardDesk:
         The card proves that it is one of ours before anything else happens; a card that does not is refused without
         having been shown anything.
         """
-        with _reading():
+        with reading():
             self.close()
             state = self._directory()
             found = {number: self._in_full(state.services[number]) for number in services if number in state.services}
@@ -117,7 +117,7 @@ class CardDesk:
         channel = self._channel
         if not isinstance(channel, _Service) or channel.header.service != service:
             return self.read(service)
-        with _reading():
+        with reading():
             details = _details(channel)
             self.close()
             state = self._directory()
@@ -152,7 +152,7 @@ class CardDesk:
 
     def do(self, step: Step, image: ServiceImage | None) -> None:
         """Do one step of a plan; `WritingRefused` when the card refused and nothing changed."""
-        with _writing():
+        with writing():
             self._do(step, image)
 
     def _do(self, step: Step, image: ServiceImage | None) -> None:
@@ -256,7 +256,7 @@ def _details(channel: _Service) -> dict[str, Any]:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def reading() -> Iterator[None]:
     """Reading changes nothing: whatever happens is a refusal."""
     try:
         yield
@@ -269,12 +269,12 @@ def _reading() -> Iterator[None]:
 @contextmanager
 def _before_anything_is_sent() -> Iterator[None]:
     """Opening a session for a step: nothing of the step was sent, so a failure leaves no doubt about it."""
-    with _reading():
+    with reading():
         yield
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
     """A refusal by status word changed nothing; everything else leaves the step unknown."""
     try:
         yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from typing import Final
 
 from mykey_cardap.service_application.numbers import LifeCycle, Role
 from mykey_core.card_writing.card_state import CardState, ServiceState
@@ -41,11 +42,33 @@ class StepKind(StrEnum):
     DEACTIVATE = "deactivate"
     DELETE = "delete"
     ROOT_KEY = "root-key"
+    ISSUER_KEYS = "issuer-keys"
+    LOAD = "load"
+    INSTALL = "install"
+    SELECTABLE = "selectable"
+    PERSONALIZE = "personalize"
+    CARD_STATE = "card-state"
+
+
+OF_THE_DOMAIN: Final = frozenset(
+    {
+        StepKind.ISSUER_KEYS,
+        StepKind.LOAD,
+        StepKind.INSTALL,
+        StepKind.SELECTABLE,
+        StepKind.PERSONALIZE,
+        StepKind.CARD_STATE,
+    }
+)
+"""Steps of the issuer security domain (`issuing.py`), which make a card one of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change. `role` and `generation` are those of a key; the journal keeps `str(step)`, which holds no data."""
+    """One change. `role` and `generation` are those of a key; the journal keeps `str(step)`, which holds no data.
+
+    `service` is 0 for the whole card; for CARD_STATE it is the state (0F: secured).
+    """
 
     kind: StepKind
     service: int
@@ -58,6 +81,8 @@ class Step:
 
     def is_visible(self, state: CardState, image: ServiceImage | None = None) -> bool:
         """Whether the card shows that this step was done (the rest of `image` may still be missing)."""
+        if self.kind in OF_THE_DOMAIN:  # whoever can read the directory sees that there is an application
+            return self.kind is not StepKind.PERSONALIZE or bool(state.header.generations[0])
         if self.kind is StepKind.ROOT_KEY:
             return state.header.generations[0] >= self.generation
         found = state.services.get(self.service)

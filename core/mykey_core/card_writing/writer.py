@@ -70,6 +70,7 @@ class Job:
 
 
 Writing: TypeAlias = Generator[Entry | Found, None, Ending]
+Steps: TypeAlias = Generator[Entry, None, Ending]
 Admission: TypeAlias = Callable[[CardState], None]
 
 
@@ -89,7 +90,7 @@ def _written(desk: CardDesk, job: Job) -> Writing:
         plan = job.plan(state)
         yield Found(state, plan)
     except WritingRefused as refusal:
-        return _refused(refusal, 0)
+        return refused(refusal, 0)
     if job.dry_run or not plan.steps:
         return Ending("done")
     return (yield from _steps(desk, job, plan))
@@ -100,18 +101,24 @@ def _full(job: Job) -> tuple[int, ...]:
 
 
 def _steps(desk: CardDesk, job: Job, plan: Plan) -> Writing:
+    ending = yield from run_steps(plan, lambda step: desk.do(step, job.image))
+    return ending if ending.state != "done" else _read_back(desk, job, ending.steps)
+
+
+def run_steps(plan: Plan, do: Callable[[Step], None]) -> Steps:
+    """Do one step after the other, each between its two entries; stops at the first that is not done."""
     for number, step in enumerate(plan.steps):
         yield Entry(number, step, "intent")
         try:
-            desk.do(step, job.image)
+            do(step)
         except OutcomeUnknown as doubt:
             yield Entry(number, step, "unknown", doubt.code)
             return Ending("unknown", doubt.code, number)
         except WritingRefused as refusal:
             yield Entry(number, step, "refused", WritingCode(refusal.code))
-            return _refused(refusal, number)
+            return refused(refusal, number)
         yield Entry(number, step, "done")
-    return _read_back(desk, job, len(plan.steps))
+    return Ending("done", steps=len(plan.steps))
 
 
 def _read_back(desk: CardDesk, job: Job, steps: int) -> Ending:
@@ -120,12 +127,13 @@ def _read_back(desk: CardDesk, job: Job, steps: int) -> Ending:
         left = job.plan(desk.read_back(job.service)).steps
     except WritingRefused as refusal:
         unread = refusal.code == WritingCode.CARD_PULLED
-        return Ending("unknown" if unread else _refused(refusal, steps).state, WritingCode(refusal.code), steps)
+        return Ending("unknown" if unread else refused(refusal, steps).state, WritingCode(refusal.code), steps)
     if left:
         return Ending("unknown", WritingCode.CARD_NOT_AS_PLANNED, steps)
     return Ending("done", steps=steps)
 
 
-def _refused(refusal: WritingRefused, steps: int) -> Ending:
+def refused(refusal: WritingRefused, steps: int) -> Ending:
+    """How a refusal after `steps` steps ends the writing."""
     code = WritingCode(refusal.code)
     return Ending("quarantined" if code is WritingCode.CARD_QUARANTINED else "refused", code, steps)

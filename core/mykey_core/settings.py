@@ -17,6 +17,7 @@ from mykey_core.authentication.origin import check_origin
 from mykey_core.card_writing.settings import CardWritingSettings
 from mykey_core.errors import ConfigurationError
 from mykey_core.identity.settings import IdentitySettings
+from mykey_core.portal.settings import SessionSettings
 from mykey_core.tenancy.codes import is_municipality_code
 from mykey_core.trust.revocation.settings import Environment, RevocationSettings, parse_settings
 
@@ -54,6 +55,7 @@ class HubSettings(BaseModel):
     revocation: RevocationSettings
     identity: IdentitySettings = IdentitySettings()
     card_writing: CardWritingSettings = CardWritingSettings()
+    sessions: SessionSettings = SessionSettings()
 
     @field_validator("municipality")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mykey_core.identity.cli_base import config_option, json_command, opened
-from mykey_core.identity.rekey import Rekeying
+from mykey_core.identity.rekey import CORE_SECTORS, Rekeying
 from mykey_core.keys.provider import KeyUnavailable, Purpose
 from mykey_core.settings import load_settings
 
@@ -71,5 +71,6 @@ def rekey(config: Path, purpose: str) -> Json:
     """Move all rows of PURPOSE to the newest key. Can be stopped and started again at any time."""
     with opened(config) as hub:
         columns = {name: plugin.context.manifest.subject_columns for name, plugin in hub.plugins.plugins.items()}
+        columns |= CORE_SECTORS
         moved = Rekeying(hub.people, columns).run(hub.database, Purpose(purpose), hub.clock())
         return {"purpose": purpose, "rows": moved}

@@ -25,6 +25,8 @@ from mykey_core.storage.session import Session
 from mykey_core.storage.tables import credential, pairwise, visit
 
 BATCH: Final = 200
+CORE_SECTORS: Final[Mapping[str, tuple[str, ...]]] = {"portal": ()}
+"""The core's own sectors, which have pairwise ids like a plugin, and the columns that hold them: none."""
 register(EventType("identity.rekeyed", {"purpose": CODE, "epoch": INTEGER, "rows": INTEGER}))
 
 

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete
 
+from mykey_core.portal.tables import rate_count, sign_in, web_session
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import access_token, client_assertion, enrolment_code, idempotency_key, outbox
 
 EVENTS_KEPT = timedelta(days=30)
 """How long an event waits for a subscriber that does not take it; it is then lost to it, and that is logged."""
-_EXPIRING = (idempotency_key, client_assertion, access_token, enrolment_code)
+_EXPIRING = (idempotency_key, client_assertion, access_token, enrolment_code, rate_count, sign_in, web_session)
 _log = logging.getLogger(__name__)
 
 

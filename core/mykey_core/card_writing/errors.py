@@ -31,6 +31,8 @@ class WritingCode(StrEnum):
     CARD_FAULTY = "card_faulty"
     CARD_NOT_AS_PLANNED = "card_not_as_planned"
     CARD_TAMPERED = "card_tampered"
+    CARD_NOT_LISTED = "card_not_listed"
+    CARD_WRITTEN_BEFORE = "card_written_before"
     PROFILE_UNKNOWN = "profile_unknown"
     PROFILE_DOES_NOT_FIT = "profile_does_not_fit"
     PROFILE_AID_CLASH = "profile_aid_clash"

@@ -153,12 +153,12 @@ class TerminalRegistry:
             raise TerminalRefused("enrolment_code_invalid")
         return str(used)
 
-    def get(self, terminal_id: UUID) -> Terminal | None:
-        """The active terminal of this id, or None."""
+    def get(self, terminal_id: UUID, *, revoked_too: bool = False) -> Terminal | None:
+        """The active terminal of this id, or None; with `revoked_too` also one that was shut out."""
         with self._database.reading() as session:
-            return self._read(session, terminal_id)
+            return self._read(session, terminal_id, ("active", "revoked") if revoked_too else ("active",))
 
-    def _read(self, session: Session, terminal_id: UUID) -> Terminal | None:
+    def _read(self, session: Session, terminal_id: UUID, states: tuple[str, ...] = ("active",)) -> Terminal | None:
         row = session.execute(
             select(terminal.c.public_key, service_point.c.name, service_point.c.title, service_point.c.services)
             .join(
@@ -169,7 +169,7 @@ class TerminalRegistry:
             .where(
                 terminal.c.municipality == self._municipality,
                 terminal.c.id == terminal_id,
-                terminal.c.state == "active",
+                terminal.c.state.in_(states),
             )
         ).first()
         if row is None:

@@ -20,12 +20,22 @@ def session_key(key: bytes, *, counter: int, serial: bytes) -> bytes:
     """The key of the transaction number `counter` (TMC after it) on the card `serial` (7 bytes), from K4."""
     if len(key) != KEY_SIZE or len(serial) != SERIAL_SIZE:
         raise InvalidServiceDataError("K4 has 16 bytes, a card's serial 7")
-    return _cmac(key, _SESSION_HEADER + counter.to_bytes(4, "little") + serial)
+    return _cmac(key, session_input(counter=counter, serial=serial))
+
+
+def session_input(*, counter: int, serial: bytes) -> bytes:
+    """What K4 makes a CMAC of, for a K4 that stays in a token; `mac_over` goes on with the outcome."""
+    return _SESSION_HEADER + counter.to_bytes(4, "little") + serial
+
+
+def mac_over(session: bytes, transaction: bytes) -> bytes:
+    """The transaction MAC under a session key: the first 8 bytes of the CMAC."""
+    return _cmac(session, transaction)[:TRANSACTION_MAC_SIZE]
 
 
 def transaction_mac(key: bytes, *, counter: int, serial: bytes, transaction: bytes) -> bytes:
     """The 8 bytes over `transaction` = order (27 bytes) ‖ balance after it (10 bytes)."""
-    return _cmac(session_key(key, counter=counter, serial=serial), transaction)[:TRANSACTION_MAC_SIZE]
+    return mac_over(session_key(key, counter=counter, serial=serial), transaction)
 
 
 def verify_receipt(key: bytes, order: Order, receipt: Receipt, *, serial: bytes) -> None:

@@ -84,6 +84,10 @@ class CardKeyProvider(Protocol):
         """
         ...
 
+    def transaction_mac(self, slot: KeySlot, counter: int, transaction: bytes) -> bytes:
+        """The MAC (8 bytes) that the card made with K4 (`slot`) over a transaction, for the back office to compare."""
+        ...
+
     def add_master(self, generation: int, master: bytes) -> None:
         """Store a master key (32 bytes) that a ceremony has made; an existing generation is never replaced."""
         ...

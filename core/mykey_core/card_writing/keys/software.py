@@ -14,6 +14,7 @@ from mykey_cardap.globalplatform.derivation import SessionKeys
 from mykey_cardap.globalplatform.keys import ScpKeys, key_check_value
 from mykey_cardap.service_application.key_tree import card_keys, service_key
 from mykey_cardap.service_application.numbers import Role
+from mykey_cardap.service_application.transaction_mac import transaction_mac
 from mykey_cardap.service_application.wrapped_keys import WrappedKeys
 from mykey_core.card_writing.errors import CardKeysUnavailable
 from mykey_core.card_writing.keys.provider import ManagedKeys, ProviderKind
@@ -86,6 +87,10 @@ class SoftwareCardKeys:
     def wrapped(self, slot: KeySlot, under: ManagedKeys) -> WrappedKeys:
         """See `CardKeyProvider.wrapped`."""
         return wrap_plain(slot, self._service_key(slot), under)
+
+    def transaction_mac(self, slot: KeySlot, counter: int, transaction: bytes) -> bytes:
+        """See `CardKeyProvider.transaction_mac`."""
+        return transaction_mac(self._service_key(slot), counter=counter, serial=slot.serial, transaction=transaction)
 
     def add_master(self, generation: int, master: bytes) -> None:
         """See `CardKeyProvider.add_master`; the file is replaced at once."""

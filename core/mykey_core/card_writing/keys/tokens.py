@@ -15,6 +15,7 @@ from mykey_cardap.globalplatform.derivation import Constant, SessionKeys, prf_in
 from mykey_cardap.globalplatform.keys import KCV_SIZE
 from mykey_cardap.service_application.key_tree import card_keys
 from mykey_cardap.service_application.numbers import KEY_SIZE, Role
+from mykey_cardap.service_application.transaction_mac import mac_over, session_input, transaction_mac
 from mykey_cardap.service_application.wrapped_keys import WrappedKeys
 from mykey_core.card_writing.errors import CardKeysUnavailable
 from mykey_core.card_writing.keys.provider import ManagedKeys, ProviderKind
@@ -107,6 +108,10 @@ class TokenSignCardKeys(_MasterKeys):
         """See `CardKeyProvider.wrapped`."""
         return wrap_plain(slot, self._service_key(slot), under)
 
+    def transaction_mac(self, slot: KeySlot, counter: int, transaction: bytes) -> bytes:
+        """See `CardKeyProvider.transaction_mac`."""
+        return transaction_mac(self._service_key(slot), counter=counter, serial=slot.serial, transaction=transaction)
+
     def _service_key(self, slot: KeySlot) -> bytes:
         with _translated(slot.generation):
             return _cmac(self._master(slot.generation), slot.prf_message)
@@ -135,6 +140,14 @@ class TokenResidentCardKeys(_MasterKeys):
             for key in new:
                 key.destroy()
         return wrapped
+
+    def transaction_mac(self, slot: KeySlot, counter: int, transaction: bytes) -> bytes:
+        """See `CardKeyProvider.transaction_mac`; K4 stays in the token, the key of one transaction leaves it."""
+        with _translated(slot.generation):
+            key = _derived(self._master(slot.generation), slot.resident_block(KeyPart.SINGLE))
+            session = _cmac(key, session_input(counter=counter, serial=slot.serial))
+            key.destroy()
+        return mac_over(session, transaction)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

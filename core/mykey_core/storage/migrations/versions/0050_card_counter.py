@@ -1,4 +1,4 @@
-"""Card writing at counters: epochs of cards, release from quarantine, writings of several processes, taps with a card."""
+"""Card writing at counters: epochs of cards, release, writings of several processes, taps with a card."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -72,7 +72,7 @@ def write_new_hub(
     ca: Sequence[Path],
     environment: str = "production",
     distribution_points: Sequence[str] = (),
-    plugins: str = _PLUGINS,
+    plugins: str | None = None,
 ) -> None:
     """Make `folder` (which must be new or empty) with everything that a hub reads at its start."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,6 +91,6 @@ def write_new_hub(
         distribution_points=distribution_points,
     )
     (folder / "hub.toml").write_text(text, encoding="utf-8")
-    (folder / "plugins.toml").write_text(plugins, encoding="utf-8")
+    (folder / "plugins.toml").write_text(_PLUGINS if plugins is None else plugins, encoding="utf-8")
     create_keys(folder / "keys.json")
     create_audit_key(folder / "audit-key.pem")

@@ -74,11 +74,11 @@ def _serve(folder: Path, port: int) -> None:
         raise processes.ProcessFailed(f"a process ended by itself: see the logs in {folder}")
 
 
-def new_code(town: Town) -> str:
-    """A one-time enrolment code for the demo's service point."""
+def new_code(town: Town, point: str = SERVICE_POINT) -> str:
+    """A one-time enrolment code for a service point of the demo town."""
     hub = open_hub(load_settings(town.config))
     try:
-        return hub.terminals.new_code(SERVICE_POINT)
+        return hub.terminals.new_code(point)
     finally:
         hub.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,8 +42,28 @@ class Town:
         return self.folder / "hub" / "hub.toml"
 
 
-def make_town(folder: Path, origin: str, now: datetime) -> Town:
-    """Write the hub's folder, fill its database, and make the service point."""
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A service point of the demo town: its name, its titles by language, and the services that it offers."""
+
+    name: str
+    titles: Mapping[str, str]
+    services: Sequence[str]
+
+
+def make_town(
+    folder: Path,
+    origin: str,
+    now: datetime,
+    *,
+    points: Sequence[Point] = (Point(SERVICE_POINT, POINT_TITLES, (SERVICE,)),),
+    plugins: str | None = None,
+    fill: Callable[[Town], None] | None = None,
+) -> Town:
+    """Write the hub's folder, upgrade its database, make the service points, and fill it.
+
+    `plugins` is the text of `plugins.toml`; the town has its library, with its sample data, where none is given.
+    """
     town = Town(folder, origin)
     jpki = EmulatedJpki(tokyo_date(now))
     authorities = _write_authorities(jpki, folder / "authorities")
@@ -54,14 +75,16 @@ def make_town(folder: Path, origin: str, now: datetime) -> Town:
         ca=authorities,
         environment="demo",
         distribution_points=[jpki.distribution_point(MUNICIPALITY).rfc4514_string()],
+        plugins=plugins,
     )
     publish_crls(town, now)
     settings = load_settings(town.config)
     upgrade_database(settings)
     hub = open_hub(settings)
-    hub.terminals.define_service_point(SERVICE_POINT, POINT_TITLES, [SERVICE])
+    for point in points:
+        hub.terminals.define_service_point(point.name, dict(point.titles), list(point.services))
     hub.close()
-    _fill_library(town)
+    (fill or _fill_library)(town)
     return town
 
 

@@ -61,9 +61,9 @@ def _serve(folder: Path, port: int) -> None:
         hub = stack.enter_context(processes.start_hub(town.config, port, folder / "hub.log"))
         code = new_code(town)
         processes.enrol_terminal(origin, code, folder / "terminal", folder / "terminal.log")
-        told = partial(_announce_again, origin)
+        told = partial(announce_again, origin)
         agent = stack.enter_context(processes.start_agent(folder / "terminal", folder / "terminal.log", told))
-        _announce(origin, agent.announcement)
+        announce(origin, agent.announcement)
         _keep_crls_fresh(town)
         try:
             while hub.running and agent.running:
@@ -83,7 +83,8 @@ def new_code(town: Town, point: str = SERVICE_POINT) -> str:
         hub.close()
 
 
-def _announce(origin: str, announcement: dict[str, str]) -> None:
+def announce(origin: str, announcement: dict[str, str]) -> None:
+    """Print the address to open."""
     click.echo("")
     click.echo(f"  {_address(origin, announcement)}")
     click.echo("")
@@ -91,7 +92,7 @@ def _announce(origin: str, announcement: dict[str, str]) -> None:
     click.echo("  Open it and tap a card (its PIN is written beside it). End with Ctrl-C. All people are synthetic.")
 
 
-def _announce_again(origin: str, announcement: dict[str, str]) -> None:
+def announce_again(origin: str, announcement: dict[str, str]) -> None:
     """The code in an address is for one tab: this is the address for the next one."""
     click.echo(f"  もう1つのタブ · for another tab: {_address(origin, announcement)}")
 

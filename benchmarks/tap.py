@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import logging
 import sqlite3
 import statistics
 import sys
@@ -41,10 +40,12 @@ from mykey_core.identity.people import People
 from mykey_core.keys.file import load_keys
 from mykey_core.logins import open_logins
 from mykey_core.plugins import hookspecs
+from mykey_core.plugins.arguments import TapRequest
 from mykey_core.plugins.config import PluginChoice
 from mykey_core.plugins.context import PluginContext, PluginDatabase
-from mykey_core.plugins.hookspecs import TapRequest, hookimpl
+from mykey_core.plugins.hookspecs import hookimpl
 from mykey_core.plugins.loader import LoadedPlugin
+from mykey_core.plugins.log import PluginLog
 from mykey_core.plugins.manifest import parse_manifest
 from mykey_core.plugins.results import Message, Outcome, TapResult
 from mykey_core.plugins.runtime import PluginRuntime
@@ -95,7 +96,7 @@ def _runtime() -> PluginRuntime:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(SimpleNamespace(mykey_tap=mykey_tap))
-    context = PluginContext(manifest, MUNICIPALITY, {}, frozenset({"tap"}), logging.getLogger("bench"))
+    context = PluginContext(manifest, MUNICIPALITY, {}, frozenset({"tap"}), PluginLog("bench"))
     return PluginRuntime({"bench": LoadedPlugin(context, PluginChoice(), manager)}, [])
 
 

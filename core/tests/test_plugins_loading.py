@@ -102,7 +102,7 @@ def test_a_manifest_is_read_without_importing(shelf: Shelf) -> None:
     assert "sample_untouched" not in sys.modules
 
 
-@pytest.mark.parametrize("api", ["0.2", "1.0", "9.9"])
+@pytest.mark.parametrize("api", ["0.3", "1.0", "9.9"])
 def test_a_plugin_for_a_newer_api_is_quarantined(shelf: Shelf, api: str) -> None:
     """It says which API it needs and which this hub has."""
     state, reason = _load(shelf.put("newer", _GOOD, api=api))["newer"]

@@ -29,7 +29,6 @@ def plugin_session(config: Path, plugin: str) -> Iterator[tuple[PluginContext, P
         report = next((report for report in runtime.reports if report.name == plugin), None)
         reason = f"{report.state.value}: {report.reason}" if report else "it is not installed"
         raise PluginConfigError(plugin, reason)
-    prefix = loaded.context.manifest.table_prefix
-    with database.writing() as session:
-        yield loaded.context, PluginDatabase(plugin, prefix, settings.municipality, session)
+    with database.writing() as session, runtime.opened(loaded, session) as tables:
+        yield loaded.context, tables
     database.dispose()

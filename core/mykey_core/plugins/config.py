@@ -5,7 +5,6 @@ A file that several municipalities share has a common part and, under `[municipa
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mykey_core.errors import ConfigurationError
+from mykey_core.plugins.errors import explained
 from mykey_core.tenancy.codes import is_municipality_code
 from mykey_core.trust.revocation.budget import RiskClass
 
@@ -34,12 +34,18 @@ class ServicePolicy(_Model):
 
 
 class PluginChoice(_Model):
-    """What the municipality says of one plugin."""
+    """What the municipality says of one plugin.
+
+    `service_points` names the service points at which it is offered; without it, wherever a point offers its service.
+    `local_hosts` are granted hosts of the town's own network: they may have private addresses and speak plain http.
+    """
 
     enabled: bool = True
     grants: frozenset[str] = frozenset()
     services: dict[str, ServicePolicy] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
+    service_points: frozenset[str] | None = None
+    local_hosts: frozenset[str] = frozenset()
 
 
 class PluginsFile(_Model):
@@ -101,12 +107,8 @@ def _validated(plugins: Mapping[str, Any], place: str = "") -> PluginsFile:
         raise ConfigurationError("plugins_file", place + _explain(error)) from error
 
 
+_MEMBERS = [*_Written.model_fields, *PluginChoice.model_fields, *ServicePolicy.model_fields]
+
+
 def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    message = f"{place}: {first['msg']}"
-    if first["type"] == "extra_forbidden":
-        known = [*_Written.model_fields, *PluginChoice.model_fields, *ServicePolicy.model_fields]
-        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        message += f" (did you mean '{close[0]}'?)" if close else ""
-    return message
+    return explained(error, _MEMBERS)

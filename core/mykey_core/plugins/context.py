@@ -1,47 +1,39 @@
-"""The one handle that a plugin gets: its settings, its log, its wording, and its own tables."""
+"""The one handle that a plugin gets. Each capability that is not granted is a typed denial with its name."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
-from weakref import WeakKeyDictionary
-
-from sqlalchemy import Executable, TextClause
-from sqlalchemy.engine import CursorResult
-from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.sql.expression import ColumnClause, TableClause
 
 from mykey_core.consent.people import TapPeople
-from mykey_core.plugins.errors import PluginError
-from mykey_core.plugins.manifest import Manifest
-from mykey_core.storage.session import Session
+from mykey_core.plugins.database import PluginDatabase
+from mykey_core.plugins.errors import CapabilityDenied
+from mykey_core.plugins.handles import Audit, CardSlot, Events, Host, Jobs, PluginPeople
+from mykey_core.plugins.http import PluginHttp, open_http
+from mykey_core.plugins.log import PluginLog
+from mykey_core.plugins.manifest import Capability, Manifest
 from mykey_core.translations import Text
 
-
-class CapabilityDenied(PluginError):
-    """The plugin used a capability that the municipality has not granted, or a table that is not its own."""
-
-    def __init__(self, plugin: str, capability: str, message: str) -> None:
-        super().__init__(plugin, message)
-        self.capability = capability
+__all__ = ["CapabilityDenied", "PluginContext", "PluginDatabase"]
 
 
 @dataclass(frozen=True, slots=True)
 class PluginContext:
     """What a plugin may use. `settings` are those of `plugins.toml`; `grants` is what the municipality gave.
 
-    `people` is there during a tap or an action, and None outside of one.
+    A capability is there when the manifest asks for it and the municipality grants it; otherwise the member raises
+    `CapabilityDenied` with its name.
     """
 
     manifest: Manifest
     municipality: str
     settings: Mapping[str, Any]
     grants: frozenset[str]
-    log: logging.Logger
-    people: TapPeople | None = None
+    log: PluginLog
+    _host: Host = field(default_factory=Host, repr=False)
+    _people: PluginPeople | None = field(default=None, repr=False)
+    _local_hosts: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -52,42 +44,54 @@ class PluginContext:
         """A text of the plugin's own catalogue, shown later in the citizen's language."""
         return Text(key, domain=self.manifest.name, values=values)
 
+    def may(self, capability: Capability | str) -> bool:
+        """Whether the plugin has asked for a capability and it is granted."""
+        return capability in self.manifest.requests.capabilities and capability in self.grants
 
-def _is_text(element: object) -> bool:
-    """True for `literal_column(…)`, but not for the star of `count(*)`."""
-    return isinstance(element, ColumnClause) and element.is_literal and element.name != "*"
+    def require(self, capability: Capability | str) -> None:
+        """`CapabilityDenied` unless `may(capability)`."""
+        if not self.may(capability):
+            raise CapabilityDenied(self.name, str(capability))
 
+    @property
+    def people(self) -> PluginPeople | None:
+        """The person of the tap or of the signed-in page; None where nobody is there."""
+        if not self.manifest.requests.attributes:
+            self.require(Capability.PEOPLE)
+        return self._people
 
-_checked: WeakKeyDictionary[Executable, str] = WeakKeyDictionary()  # statement -> the prefix it was found to keep to
+    @property
+    def card(self) -> CardSlot:
+        """The plugin's slot on the card."""
+        self.require(Capability.CARD_SLOT)
+        if self.manifest.card_profile is None:
+            raise CapabilityDenied(self.name, Capability.CARD_SLOT, "the manifest declares no card_profile")
+        return CardSlot(self.name, self.manifest.card_profile)
 
+    @property
+    def events(self) -> Events:
+        """Telling others of something."""
+        self.require(Capability.EVENTS)
+        return Events(self.name, self._host)
 
-@dataclass(frozen=True, slots=True)
-class PluginDatabase:
-    """The plugin's own tables within the commit that is under way.
+    @property
+    def jobs(self) -> Jobs:
+        """Having something done later."""
+        self.require(Capability.JOBS)
+        return Jobs(self.name, self.manifest.jobs, self._host)
 
-    A statement that touches a table without the plugin's prefix raises `CapabilityDenied`.
-    """
+    @property
+    def audit(self) -> Audit:
+        """Recording an act so that nobody can rewrite it."""
+        self.require(Capability.AUDIT)
+        return Audit(self.name, self._host)
 
-    plugin: str
-    table_prefix: str
-    municipality: str
-    _session: Session
+    @property
+    def http(self) -> PluginHttp:
+        """A client for the hosts of the manifest, and for no other."""
+        self.require(Capability.HTTP)
+        return open_http(self.name, self.manifest.requests.hosts, self._local_hosts)
 
-    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
-        """Execute a SQLAlchemy Core statement over the plugin's own tables."""
-        if _checked.get(statement) != self.table_prefix:
-            self._check(statement)
-            _checked[statement] = self.table_prefix
-        return self._session.execute(statement, parameters)
-
-    def _check(self, statement: Executable) -> None:
-        if not isinstance(statement, ClauseElement):
-            raise self._denied("only SQLAlchemy expressions over the plugin's tables can be executed")
-        for element in visitors.iterate(statement):
-            if isinstance(element, TableClause) and not element.name.startswith(self.table_prefix):
-                raise self._denied(f"the table {element.name} is not the plugin's own")
-            if isinstance(element, TextClause) or _is_text(element):
-                raise self._denied("textual SQL is not accepted")
-
-    def _denied(self, message: str) -> CapabilityDenied:
-        return CapabilityDenied(self.plugin, "database", message)
+    def with_people(self, people: TapPeople | None, database: PluginDatabase | None = None) -> PluginContext:
+        """The context for one call, with the person who is there."""
+        return replace(self, _people=None if people is None else PluginPeople(people, database))

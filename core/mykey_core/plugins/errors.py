@@ -1,12 +1,20 @@
 """The plugin runtime's branch of the error tree.
 
 PluginError
+├── CapabilityDenied   the plugin used what the municipality has not granted (.plugin, .capability)
 ├── ManifestError      the manifest is missing or breaks its schema (.plugin)
 ├── PluginConfigError  plugins.toml asks for something that does not exist (.plugin)
 └── PluginFault        a hook of a plugin raised (.plugin, .hook)
+    └── PluginSuspended  it has failed too often and is not called for a while (.until)
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from datetime import datetime
+
+from pydantic import ValidationError
 
 from mykey_core.errors import MykeyError
 
@@ -17,6 +25,14 @@ class PluginError(MykeyError):
     def __init__(self, plugin: str, message: str) -> None:
         super().__init__(f"plugin '{plugin}': {message}")
         self.plugin = plugin
+
+
+class CapabilityDenied(PluginError):
+    """The plugin used a capability that the municipality has not granted, or a table that is not its own."""
+
+    def __init__(self, plugin: str, capability: str, message: str = "") -> None:
+        super().__init__(plugin, message or f"the capability '{capability}' is not granted")
+        self.capability = capability
 
 
 class ManifestError(PluginError):
@@ -33,3 +49,24 @@ class PluginFault(PluginError):
     def __init__(self, plugin: str, hook: str) -> None:
         super().__init__(plugin, f"its hook {hook} failed")
         self.hook = hook
+
+
+class PluginSuspended(PluginFault):
+    """The circuit breaker of this hook is open: it is called again after `until` (UTC)."""
+
+    def __init__(self, plugin: str, hook: str, until: datetime) -> None:
+        super().__init__(plugin, hook)
+        self.until = until
+
+
+def suggestion(wrong: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` for what is nearly a known name, else nothing."""
+    close = difflib.get_close_matches(wrong, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def explained(error: ValidationError, known: Iterable[str]) -> str:
+    """The first finding of a model: its place, what is wrong, and a suggestion for a misspelt member."""
+    first = error.errors()[0]
+    message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return message + (suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "")

@@ -19,10 +19,14 @@ from mykey_core.plugins import hookspecs
 from mykey_core.plugins.config import PluginChoice, PluginsFile
 from mykey_core.plugins.context import PluginContext
 from mykey_core.plugins.errors import ManifestError, PluginError
+from mykey_core.plugins.handles import Host
+from mykey_core.plugins.log import PluginLog
 from mykey_core.plugins.manifest import Manifest, read_manifest
+from mykey_core.plugins.typed_settings import Settings, typed
 from mykey_core.storage import migrate
 
 ENTRY_POINT_GROUP = "mykey.plugins"
+TYPED_SETTINGS_SINCE = (0, 2)
 _log = logging.getLogger(__name__)
 
 
@@ -54,20 +58,35 @@ class LoadedPlugin:
     manager: pluggy.PluginManager
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The hub that plugins are loaded into."""
+
+    municipality: str
+    engine: Engine
+    host: Host
+
+
 def installed_plugins() -> dict[str, EntryPoint]:
     """All entry points of the group `mykey.plugins`, by name."""
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 
 def load_plugins(
-    file: PluginsFile, *, municipality: str, engine: Engine, points: Iterable[EntryPoint] | None = None
+    file: PluginsFile,
+    *,
+    municipality: str,
+    engine: Engine,
+    points: Iterable[EntryPoint] | None = None,
+    host: Host | None = None,
 ) -> tuple[dict[str, LoadedPlugin], list[PluginReport]]:
     """Load what `file` enables, in the order of the names; returns the active plugins and a report of each."""
     installed = installed_plugins() if points is None else {point.name: point for point in points}
+    hub = Surroundings(municipality, engine, host or Host())
     loaded: dict[str, LoadedPlugin] = {}
     reports: list[PluginReport] = []
     for name in sorted(installed.keys() | file.plugins.keys()):
-        report, plugin = _load_one(name, installed.get(name), file.plugins.get(name), municipality, engine)
+        report, plugin = _load_one(name, installed.get(name), file.plugins.get(name), hub)
         reports.append(report)
         if plugin is not None:
             loaded[name] = plugin
@@ -75,7 +94,7 @@ def load_plugins(
 
 
 def _load_one(
-    name: str, point: EntryPoint | None, choice: PluginChoice | None, municipality: str, engine: Engine
+    name: str, point: EntryPoint | None, choice: PluginChoice | None, hub: Surroundings
 ) -> tuple[PluginReport, LoadedPlugin | None]:
     if point is None:
         return PluginReport(name, PluginState.NOT_INSTALLED, "plugins.toml names it, but it is not installed"), None
@@ -86,16 +105,14 @@ def _load_one(
         missing = sorted(manifest.requests.grants - choice.grants)
         if missing:
             return PluginReport(name, PluginState.INACTIVE, f"not granted: {', '.join(missing)}"), None
-        return PluginReport(name, PluginState.ACTIVE), _activate(manifest, point, choice, municipality, engine)
+        return PluginReport(name, PluginState.ACTIVE), _activate(manifest, point, choice, hub)
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the hub runs on without it
         reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         _log.warning("plugin %s is quarantined: %s", name, reason)
         return PluginReport(name, PluginState.QUARANTINED, reason), None
 
 
-def _activate(
-    manifest: Manifest, point: EntryPoint, choice: PluginChoice, municipality: str, engine: Engine
-) -> LoadedPlugin:
+def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Surroundings) -> LoadedPlugin:
     if manifest.name != point.name:
         raise ManifestError(point.name, f"its manifest calls it '{manifest.name}'")
     manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -103,16 +120,25 @@ def _activate(
     manager.register(point.load(), name=manifest.name)
     manager.check_pending()  # pluggy ignores a misspelt hook until it is asked
     if "database" in manifest.requests.capabilities:
-        _require_current_tables(manifest, engine)
+        _require_current_tables(manifest, hub.engine)
     context = PluginContext(
         manifest=manifest,
-        municipality=municipality,
-        settings=choice.settings,
+        municipality=hub.municipality,
+        settings=_settings(manifest, choice),
         grants=choice.grants,
-        log=logging.getLogger(f"mykey.plugins.{manifest.name}"),
+        log=PluginLog(manifest.name),
+        _host=hub.host,
+        _local_hosts=choice.local_hosts,
     )
     manager.hook.mykey_setup(context=context)
     return LoadedPlugin(context, choice, manager)
+
+
+def _settings(manifest: Manifest, choice: PluginChoice) -> Settings:
+    """The declared settings; a plugin of API 0.1 declares none and gets what is written."""
+    if manifest.api_version < TYPED_SETTINGS_SINCE and not manifest.settings:
+        return Settings(choice.settings)
+    return typed(manifest.name, manifest.settings, choice.settings)
 
 
 def _require_current_tables(manifest: Manifest, engine: Engine) -> None:

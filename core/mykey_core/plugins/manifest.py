@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Sequence
+from enum import StrEnum, unique
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,11 +15,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mykey_core.card_writing.profiles import CardProfile
-from mykey_core.plugins.errors import ManifestError
+from mykey_core.plugins.errors import ManifestError, explained
+from mykey_core.plugins.typed_settings import Setting
 from mykey_core.plugins.version import API_VERSION
 
 MANIFEST_NAME = "mykey-plugin.toml"
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+TableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Localised = dict[Literal["ja", "en", "ja-Hira"], str]
 
 
@@ -70,22 +74,56 @@ class Service(_Model):
         return next((action for action in self.actions if action.name == name), None)
 
 
+@unique
+class Capability(StrEnum):
+    """What a plugin can be allowed to use of its context."""
+
+    DATABASE = "database"
+    TAP = "tap"
+    PAGES = "pages"
+    JOBS = "jobs"
+    EVENTS = "events"
+    CARD_SLOT = "card-slot"
+    HTTP = "http"
+    AUDIT = "audit"
+    PEOPLE = "people"
+    OFFLINE = "offline"
+
+
+EventName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}\.[a-z][a-z0-9.-]{0,31}$")]
+HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")]
 AttributeName = Literal["name", "address", "birth_date", "sex", "age_band", "municipality"]
 
 
 class Requests(_Model):
     """What the plugin asks for; it is inactive until the municipality grants all of it.
 
-    The grant for an attribute is called `attribute:NAME`.
+    The grant for an attribute is called `attribute:NAME`, that for a host of the network `host:NAME`, that for
+    another's event `event:NAME`. Attributes and the people of a tap go together: who asks for attributes may use
+    `context.people`.
     """
 
-    capabilities: frozenset[Literal["database", "tap"]] = frozenset()
+    capabilities: frozenset[Capability] = frozenset()
     attributes: frozenset[AttributeName] = frozenset()
+    events: frozenset[EventName] = frozenset()
+    hosts: frozenset[HostName] = frozenset()
 
     @property
     def grants(self) -> frozenset[str]:
         """The names of all grants that are needed."""
-        return self.capabilities | {f"attribute:{name}" for name in self.attributes}
+        return (
+            frozenset(capability.value for capability in self.capabilities)
+            | {f"attribute:{name}" for name in self.attributes}
+            | {f"event:{name}" for name in self.events}
+            | {f"host:{name}" for name in self.hosts}
+        )
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        for name, needed in ((Capability.EVENTS, self.events), (Capability.HTTP, self.hosts)):
+            if needed and name not in self.capabilities:
+                raise ValueError(f"capabilities must name '{name}' where '{', '.join(sorted(needed))}' is asked for")
+        return self
 
 
 class Purpose(_Model):
@@ -103,10 +141,17 @@ class Purpose(_Model):
         return hashlib.sha256(json.dumps(agreed, ensure_ascii=False, sort_keys=True).encode()).digest()
 
 
+class Shreds(_Model):
+    """`[shredder]`: the tables that hold personal data; after everything was shredded they have no row."""
+
+    tables: tuple[TableName, ...] = Field(min_length=1)
+
+
 class Manifest(_Model):
     """The whole manifest.
 
     `subject_columns` names every column (`table.column`) that holds pairwise ids, so that re-keying can follow.
+    `jobs` names every job that the plugin may have. With `runtime = "remote"` no code of the plugin runs in the hub.
     """
 
     name: Identifier
@@ -118,6 +163,10 @@ class Manifest(_Model):
     requests: Requests
     services: tuple[Service, ...] = ()
     purposes: tuple[Purpose, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    jobs: tuple[Identifier, ...] = ()
+    shredder: Shreds | None = None
+    runtime: Literal["local", "remote"] = "local"
     subject_columns: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")], ...] = ()
     card_profile: CardProfile | None = None
     legal_basis: Localised
@@ -131,10 +180,21 @@ class Manifest(_Model):
                 raise ValueError(
                     f"the purpose '{purpose.name}' uses what requests.attributes lacks: {', '.join(extra)}"
                 )
-        foreign = [name for name in self.subject_columns if not name.startswith(self.table_prefix)]
-        if foreign:
-            raise ValueError(f"subject_columns names a table that is not the plugin's own: {foreign[0]}")
+        self._check_tables("subject_columns", self.subject_columns)
+        self._check_tables("shredder.tables", self.shredder.tables if self.shredder else ())
+        self._check_names("settings", [setting.name for setting in self.settings])
+        self._check_names("services", [service.name for service in self.services])
         return self
+
+    def _check_tables(self, member: str, names: Sequence[str]) -> None:
+        foreign = [name for name in names if not name.startswith(self.table_prefix)]
+        if foreign:
+            raise ValueError(f"{member} names a table that is not the plugin's own: {foreign[0]}")
+
+    def _check_names(self, member: str, names: Sequence[str]) -> None:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{member} has '{twice[0]}' twice")
 
     @property
     def api_version(self) -> tuple[int, int]:
@@ -148,6 +208,12 @@ class Manifest(_Model):
         return self.name.replace("-", "_") + "_"
 
 
+_MODELS: tuple[type[BaseModel], ...] = (
+    Manifest, Requests, Service, Action, InputField, Purpose, Setting, Shreds, CardProfile
+)  # fmt: skip
+_MEMBERS = [name for model in _MODELS for name in model.model_fields]
+
+
 def parse_manifest(text: str, plugin: str) -> Manifest:
     """Validate a manifest; `ManifestError` names the member that is wrong."""
     try:
@@ -155,9 +221,7 @@ def parse_manifest(text: str, plugin: str) -> Manifest:
     except tomllib.TOMLDecodeError as error:
         raise ManifestError(plugin, f"{MANIFEST_NAME} is no valid TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ManifestError(plugin, f"{MANIFEST_NAME}: {place}: {first['msg']}") from error
+        raise ManifestError(plugin, f"{MANIFEST_NAME}: {explained(error, _MEMBERS)}") from error
     _check_api(manifest)
     return manifest
 

@@ -25,8 +25,8 @@ from mykey_core.consent.presentation import AttributeReader
 from mykey_core.identity.errors import IdentityRefused, RenewalUnavailable
 from mykey_core.identity.people import People
 from mykey_core.identity.renewal import Renewals
+from mykey_core.plugins.arguments import TapRequest
 from mykey_core.plugins.errors import PluginFault
-from mykey_core.plugins.hookspecs import TapRequest
 from mykey_core.plugins.manifest import Action
 from mykey_core.plugins.runtime import PluginRuntime, Route
 from mykey_core.storage.database import Database

@@ -1,0 +1,97 @@
+"""A plugin's handle on its own tables, within the transaction that is under way.
+
+Three walls stand around it: expressions are checked for the plugin's table prefix, `storage.tenancy` binds them to the
+municipality, and the database itself knows which plugin is at work (`walls`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Executable, TextClause
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.expression import ColumnClause, TableClause
+
+from mykey_core.plugins.errors import CapabilityDenied
+from mykey_core.storage.session import Session
+
+
+def _is_text(element: object) -> bool:
+    """True for `literal_column(…)`, but not for the star of `count(*)`."""
+    return isinstance(element, ColumnClause) and element.is_literal and element.name != "*"
+
+
+_checked: WeakKeyDictionary[Executable, str] = WeakKeyDictionary()  # statement -> the prefix it was found to keep to
+
+
+class PluginDatabase:
+    """The plugin's own tables within the commit that is under way.
+
+    A statement that touches a table without the plugin's prefix raises `CapabilityDenied`, and so does every statement
+    of a plugin without the capability `database`. The handle is dead once the hook has returned.
+    """
+
+    __slots__ = ("__weakref__", "_granted", "municipality", "plugin", "table_prefix")
+
+    def __init__(
+        self, plugin: str, table_prefix: str, municipality: str, session: Session, *, granted: bool = True
+    ) -> None:
+        self.plugin = plugin
+        self.table_prefix = table_prefix
+        self.municipality = municipality
+        self._granted = granted
+        _sessions[self] = session
+
+    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
+        """Execute a SQLAlchemy Core statement over the plugin's own tables."""
+        if not self._granted:
+            raise CapabilityDenied(self.plugin, "database")
+        if _checked.get(statement) != self.table_prefix:
+            self._check(statement)
+            _checked[statement] = self.table_prefix
+        return _session_of(self).execute(statement, parameters)
+
+    def _check(self, statement: Executable) -> None:
+        if not isinstance(statement, ClauseElement):
+            raise self._denied("only SQLAlchemy expressions over the plugin's tables can be executed")
+        for element in visitors.iterate(statement):
+            if isinstance(element, TableClause) and not element.name.startswith(self.table_prefix):
+                raise self._denied(f"the table {element.name} is not the plugin's own")
+            if isinstance(element, TextClause) or _is_text(element):
+                raise self._denied("textual SQL is not accepted")
+
+    def _denied(self, message: str) -> CapabilityDenied:
+        return CapabilityDenied(self.plugin, "database", message)
+
+
+_sessions: WeakKeyDictionary[PluginDatabase, Session] = WeakKeyDictionary()
+
+
+def _session_of(database: PluginDatabase) -> Session:
+    session = _sessions.get(database)
+    if session is None:
+        raise CapabilityDenied(database.plugin, "database", "the transaction of this handle is over")
+    return session
+
+
+@contextmanager
+def core_session(database: PluginDatabase) -> Iterator[Session]:
+    """For the core's own handles: the session behind `database`, with the walls down until the block ends."""
+    yield _session_of(database)
+
+
+@contextmanager
+def opened(
+    plugin: str, table_prefix: str, municipality: str, session: Session, *, granted: bool
+) -> Iterator[PluginDatabase]:
+    """A handle for one call of a plugin; it is dead afterwards."""
+    database = PluginDatabase(plugin, table_prefix, municipality, session, granted=granted)
+    try:
+        yield database
+    finally:
+        _sessions.pop(database, None)

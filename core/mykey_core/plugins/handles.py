@@ -1,0 +1,159 @@
+"""What hangs on a plugin's context: events, jobs, audit, its card slot, and the people of a tap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import select
+
+from mykey_core.audit.events import CODE, SUBJECT, EventType, FactType, register
+from mykey_core.audit.records import append
+from mykey_core.card_writing.profiles import CardData, CardProfile, Value
+from mykey_core.clock import Clock, system_clock
+from mykey_core.consent.attributes import Attribute
+from mykey_core.consent.attributes import Value as AttributeValue
+from mykey_core.consent.people import DelegatedPerson, TapPeople
+from mykey_core.outbox.events import emit
+from mykey_core.plugins.database import PluginDatabase, core_session
+from mykey_core.plugins.errors import PluginError
+from mykey_core.plugins.jobs import JOB_EVENT, queue_of
+from mykey_core.plugins.json_values import Json
+from mykey_core.storage.session import Session
+from mykey_core.storage.tables import pairwise
+
+_MOST_DETAILS = 16
+
+
+def _is_details(value: object) -> bool:
+    """Machine words, whole numbers and flags under names of machine words."""
+    return (
+        isinstance(value, dict)
+        and len(value) <= _MOST_DETAILS
+        and all(CODE.accepts(name) for name in value)
+        and all(isinstance(line, (bool, int)) or CODE.accepts(line) for line in value.values())
+    )
+
+
+DETAILS = FactType("codes and numbers by name", _is_details)
+register(EventType("plugin.recorded", {"plugin": CODE, "action": CODE}, {"subject": SUBJECT, "details": DETAILS}))
+
+
+@dataclass(slots=True)
+class Host:
+    """What the hub gives to all contexts: the clock, and who hears which event (known once all are loaded)."""
+
+    clock: Clock = system_clock
+    subscribers: Callable[[str], tuple[str, ...]] = field(default=lambda _: ())
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """`context.events`."""
+
+    plugin: str
+    host: Host
+
+    def publish(
+        self, name: str, data: Mapping[str, Json], database: PluginDatabase, *, subject: str | None = None
+    ) -> None:
+        """Tell the plugins that ask for `name` (`<plugin>.<what>`), once the transaction is committed.
+
+        `data` hold no personal data. Every receiver sees its own pairwise id in place of `subject`, if it has one.
+        """
+        if not name.startswith(f"{self.plugin}."):
+            raise PluginError(self.plugin, f"an event of this plugin is called '{self.plugin}.…', and not '{name}'")
+        subscribers = self.host.subscribers(name)
+        if not subscribers:
+            return
+        with core_session(database) as session:
+            person = None if subject is None else _person(session, database, subject)
+            now = self.host.clock()
+            emit(session, database.municipality, now, name, subscribers=subscribers, person_id=person, facts=data)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """`context.jobs`."""
+
+    plugin: str
+    names: tuple[str, ...]
+    host: Host
+
+    def enqueue(self, name: str, arguments: Mapping[str, Json], database: PluginDatabase) -> None:
+        """Have the job `name` of the manifest run once, after the transaction is committed."""
+        if name not in self.names:
+            raise PluginError(self.plugin, f"its manifest names no job '{name}'")
+        facts = {"job": name, "arguments": dict(arguments)}
+        with core_session(database) as session:
+            now, queue = self.host.clock(), [queue_of(self.plugin)]
+            emit(session, database.municipality, now, JOB_EVENT, subscribers=queue, facts=facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """`context.audit`."""
+
+    plugin: str
+    host: Host
+
+    def record(
+        self,
+        action: str,
+        database: PluginDatabase,
+        subject: str | None = None,
+        details: Mapping[str, str | int | bool] | None = None,
+    ) -> None:
+        """Record an act in the audit log, in the same commit; `action` and all texts in `details` are machine words.
+
+        `AuditSchemaError` for anything else: nothing personal gets into the log. With `subject` the person sees it.
+        """
+        facts = {"plugin": self.plugin, "action": action, "subject": subject, "details": dict(details or {})}
+        with core_session(database) as session:
+            append(session, database.municipality, self.host.clock(), "plugin.recorded", facts)
+
+
+@dataclass(frozen=True, slots=True)
+class CardSlot:
+    """`context.card`: the plugin's own slot, as its manifest declares it."""
+
+    plugin: str
+    profile: CardProfile
+
+    @property
+    def slot(self) -> int:
+        """The number of the service on the card."""
+        return self.profile.service
+
+    def data(self, values: Mapping[str, Value], *, value: int = 0, rides: int = 0, period: int = 0) -> CardData:
+        """Data for a card, checked against the profile; `WritingRefused` (`profile_does_not_fit`) when it is not."""
+        made = CardData(values, value=value, rides=rides, period=period)
+        self.profile.image(0, made)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class PluginPeople:
+    """`context.people`: the person of the tap, and those for whom that person may act. See `consent.people`."""
+
+    people: TapPeople
+    database: PluginDatabase | None = None
+
+    def attributes(self, purpose: str) -> Mapping[Attribute, AttributeValue | None]:
+        """The attributes of a declared purpose, or `ConsentDenied` with the reason."""
+        return self.people.attributes(purpose)
+
+    def delegations(self) -> tuple[DelegatedPerson, ...]:
+        """For whom the person of the tap may act in this plugin now."""
+        return self.people.delegations()
+
+    def acting_for(self, subject: str, service: str) -> DelegatedPerson:
+        """The delegation to act for `subject` in `service`, or `ConsentDenied`."""
+        return self.people.acting_for(subject, service)
+
+
+def _person(session: Session, database: PluginDatabase, subject: str) -> UUID | None:
+    own = (pairwise.c.municipality == database.municipality) & (pairwise.c.plugin == database.plugin)
+    row = session.execute(select(pairwise.c.person_id).where(own, pairwise.c.subject == subject)).first()
+    return None if row is None else UUID(str(row.person_id))

@@ -22,6 +22,9 @@ from mykey_core.storage.upgrade import upgrade_tables
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.service import TapService
 from mykey_core.terminals.registry import TerminalRegistry
+from mykey_core.uploads.plugin_delivery import PluginDelivery
+from mykey_core.uploads.receive import UploadService
+from mykey_core.uploads.reconcile import Reconciliation
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,21 @@ class Hub:
     def engine(self) -> Engine:
         """SQLAlchemy's engine, for administration."""
         return self.database.engine
+
+    @property
+    def uploads(self) -> UploadService:
+        """What terminals did without the hub."""
+        deliver = PluginDelivery(self.plugins, self.people)
+        return UploadService(self.database, self.settings.municipality, self.clock, deliver)
+
+    @property
+    def reconciliation(self) -> Reconciliation:
+        """What a clerk does about uploads that the rules alone cannot decide."""
+        deliver = PluginDelivery(self.plugins, self.people)
+        town = self.settings.municipality
+        return Reconciliation(
+            self.database, town, self.clock, terminals=self.terminals, uploads=self.uploads, deliver=deliver
+        )
 
     def close(self) -> None:
         """Close all connections to the database."""

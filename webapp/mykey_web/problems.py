@@ -41,6 +41,11 @@ _STATUS = {
     "profile_unknown": 422,
     "profile_does_not_fit": 422,
     "card_keys_missing": 503,
+    "upload_conflict": 409,
+    "upload_chain_broken": 409,
+    "upload_record_invalid": 422,
+    "upload_no_gap": 409,
+    "upload_not_quarantined": 409,
 }
 _HTTP_CODES = {
     400: "request_malformed",

@@ -1,4 +1,4 @@
-"""Reading and writing the tables of uploads in the caller's transaction; what is done with a record is up to `receive`."""
+"""Reading and writing the tables of uploads in the caller's transaction; what is done with a record is `receive`'s."""
 
 from __future__ import annotations
 

@@ -25,10 +25,12 @@ from mykey_core.taps.wording import localise
 from mykey_core.terminals.errors import TerminalRefused
 from mykey_core.terminals.registry import Terminal
 from mykey_core.translations import Catalogue, load_catalogue
+from mykey_core.uploads.states import UploadRefused
 from mykey_web import problems
 from mykey_web.api_v1 import models
 from mykey_web.api_v1.lane import OUTCOME, ProofLane
 from mykey_web.api_v1.oauth import make_authorization_server
+from mykey_web.api_v1.uploads import add_upload_routes
 from mykey_web.api_v1.writing import add_writing_routes
 
 P = ParamSpec("P")
@@ -52,6 +54,7 @@ def make_api(app: Flask, hub: Hub) -> APIBlueprint:
     _add_terminal_routes(api, view, authorization)
     _add_tap_routes(api, view)
     add_writing_routes(api, hub, _takes)
+    add_upload_routes(api, hub, _takes)
     return api
 
 
@@ -277,6 +280,8 @@ class _Views:
         extensions: dict[str, Any] = dict(more or {})
         if isinstance(error, TapRefused) and error.offers:
             extensions["offers"] = list(error.offers)
+        if isinstance(error, UploadRefused):
+            extensions |= {"seq": error.seq, "reason": error.detail, "records": error.answers}
         if error.audit is None and "terminal" in g:
             self._record(error)
         if self._hub.settings.show_evidence and error.audit is not None:

@@ -41,6 +41,8 @@ from mykey_cardap.pcsc import (
     open_card,
 )
 from mykey_cardap.service_application import (
+    Order,
+    Receipt,
     ServiceAdministration,
     ServiceDirectory,
     ServiceSession,
@@ -76,6 +78,7 @@ __all__ = [
     "LastAttemptError",
     "NoCardError",
     "NoReaderError",
+    "Order",
     "PinBlockedError",
     "PinError",
     "PinFormatError",
@@ -86,6 +89,7 @@ __all__ = [
     "ReaderEvent",
     "ReaderMonitor",
     "ReaderState",
+    "Receipt",
     "ResidentRegisterSession",
     "SecretTransport",
     "SecurityStatusError",

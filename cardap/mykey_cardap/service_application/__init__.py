@@ -6,10 +6,13 @@ is specified in `docs/reference/service-application.md`.
 
 from mykey_cardap.service_application.administration import ServiceAdministration, ServiceDirectory
 from mykey_cardap.service_application.key_tree import card_keys, service_key
+from mykey_cardap.service_application.orders import Order, Receipt
 from mykey_cardap.service_application.session import ServiceSession
 from mykey_cardap.service_application.transaction_mac import verify_receipt
 
 __all__ = [
+    "Order",
+    "Receipt",
     "ServiceAdministration",
     "ServiceDirectory",
     "ServiceSession",

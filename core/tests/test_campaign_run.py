@@ -18,6 +18,7 @@ from mykey_cardap.service_application.numbers import LifeCycle
 from mykey_core.card_writing.campaign_cli import campaign
 from mykey_core.card_writing.campaigns.card_list import card_data
 from mykey_core.card_writing.campaigns.journal import Journal, Move
+from mykey_core.card_writing.campaigns.options import Options, prepared
 from mykey_core.card_writing.campaigns.run import StopRules
 from mykey_core.card_writing.campaigns.setup import STOCK_FILE
 from mykey_core.card_writing.campaigns.stock import CardStock
@@ -177,10 +178,7 @@ def test_a_bad_canary_stops_the_campaign(tmp_path: Path) -> None:
 
 def _only_prepared(folder: Path, count: int) -> Journal:
     """A campaign whose journal exists and whose run was stopped by a rule that always speaks before any card."""
-    from mykey_core.card_writing import campaign_cli
-    from mykey_core.card_writing.keys.provider import ProviderKind
-
-    return campaign_cli._journal(folder, "demo", None, count, "132217", ProviderKind.SOFTWARE, None)
+    return prepared(Options(out=folder, simulate=count))
 
 
 def test_a_run_beside_another_is_refused(tmp_path: Path) -> None:
@@ -202,8 +200,8 @@ def test_a_run_beside_another_is_refused(tmp_path: Path) -> None:
         ("number\nA\n", "first line"),
         ("card,colour\n04000000000001,red\n", "first line"),
         ("card,number\n", "empty"),
-        ("card,number\n04000000000001,A\n04000000000001,B\n", "1 wrong lines.*: 3"),
-        ("card,number\n04,A\n0400000000000G,B\n04000000000002,C\n", "2 wrong lines.*: 2, 3"),
+        ("card,number\n04000000000001,A\n04000000000001,B\n", "(?s)1 wrong lines.*line 3: the same card as line 2"),
+        ("card,number\n04,A\n0400000000000G,B\n04000000000002,C\n", "(?s)2 wrong lines.*line 2: .*line 3: "),
         ("card,number\n04000000000001,aaaaaaaaaaaaaaaaaaaaaaaa\n", "1 wrong lines"),
         ("card,number,class\n04000000000001,A,x\n", "1 wrong lines"),
         ("card,number,valid_until\n04000000000001,A,31.3.2030\n", "1 wrong lines"),
@@ -216,7 +214,7 @@ def test_a_wrong_list_is_refused_before_the_first_card(tmp_path: Path, text: str
     path = tmp_path / "cards.csv"
     path.write_text(text, encoding="utf-8")
     folder = tmp_path / "out"
-    refused = run("run", "--cards", path, "--out", folder)
+    refused = run("run", "--cards", path, "--simulated", "--out", folder)
     assert refused.exit_code == 1
     import re
 
@@ -231,7 +229,7 @@ def test_a_list_is_written(tmp_path: Path) -> None:
         "\ufeffcard,number,valid_until,class,value\n04abcdef012345,渡辺,2030-03-31,2,500\n", encoding="utf-8"
     )
     folder = tmp_path / "out"
-    assert run("run", "--cards", path, "--out", folder).exit_code == 0
+    assert run("run", "--cards", path, "--simulated", "--out", folder).exit_code == 0
     assert_all_written_once(folder, 1)
 
 

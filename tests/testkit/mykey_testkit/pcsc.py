@@ -189,9 +189,16 @@ class PrivatePcscd:
 
         Returns the process id of the card.
         """
-        self.remove(slot)
         address = f"127.0.0.1:{PORTS[slot]}"
         program = [sys.executable, "-m", "mykey_cardap.cli", "simulate", persona, "--vpcd", address, *options]
+        return self.insert_program(program, slot=slot)
+
+    def insert_program(self, program: Sequence[str], *, slot: int = 0) -> int:
+        """Insert the card that `program` is (it connects to the port of the slot), and wait for the reader to see it.
+
+        Returns the process id of the card.
+        """
+        self.remove(slot)
         with (self.directory / f"card-{slot}.log").open("ab") as log:
             card = subprocess.Popen(self.inside(program), stdout=log, stderr=log)
         self._cards[slot] = card

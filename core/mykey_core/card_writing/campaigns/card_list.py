@@ -15,7 +15,9 @@ from mykey_core.card_writing.profiles import CardData, CardProfile, Value
 
 _SERIAL: Final = re.compile(r"[0-9A-F]{14}")
 _START: Final = ("value", "rides", "period")
-_MOST_LINES_NAMED: Final = 20
+CHIP: Final = "chip"
+"""Column with the number of a card that does not have our application yet (its card image number)."""
+_CHIP_NUMBER: Final = re.compile(r"(?:[0-9A-F]{2}){1,32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,9 @@ class ListedCard:
 
 
 def read_list(path: Path, profile: CardProfile) -> list[ListedCard]:
-    """Read and check a CSV file (UTF-8): column `card`, the profile's fields, and perhaps `value`, `rides`, `period`.
+    """Read and check a CSV file (UTF-8): `card`, the profile's fields, and perhaps `value`, `rides`, `period`, `chip`.
 
-    `CampaignError` names the lines that are wrong, never what they hold.
+    `CampaignError` names every line that is wrong and why, never what it holds.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -42,36 +44,55 @@ def read_list(path: Path, profile: CardProfile) -> list[ListedCard]:
 
 def _checked(reader: csv.DictReader[str], profile: CardProfile) -> list[ListedCard]:
     names = set(reader.fieldnames or ())
-    known = {"card", *(field.name for field in profile.fields), *_START}
+    known = {"card", *(field.name for field in profile.fields), *_START, CHIP}
     if "card" not in names or not names <= known or len(names) != len(reader.fieldnames or ()):
         raise CampaignError(
             f"the first line of the list names its columns: card and some of {', '.join(sorted(known))}"
         )
     cards: list[ListedCard] = []
-    wrong: list[int] = []
-    seen: set[str] = set()
+    wrong: dict[int, str] = {}
+    seen: dict[str, int] = {}
     for row in reader:
         number = (row.get("card") or "").strip().upper()
         columns = {name: value for name, value in row.items() if name != "card" and value}
-        if None in row or number in seen or not _SERIAL.fullmatch(number) or not _fits(profile, columns):
-            wrong.append(reader.line_num)
-        seen.add(number)
+        if CHIP in columns:
+            columns[CHIP] = columns[CHIP].strip().upper()
+        reason = "too many values" if None in row else _reason(profile, number, columns, seen)
+        if reason:
+            wrong[reader.line_num] = reason
+        for name in (number, f"{CHIP} {columns.get(CHIP)}"):
+            seen.setdefault(name, reader.line_num)
         cards.append(ListedCard(number, columns))
     if wrong:
-        lines = ", ".join(map(str, wrong[:_MOST_LINES_NAMED])) + (" …" if len(wrong) > _MOST_LINES_NAMED else "")
-        reason = "a card twice, no serial of 14 hexadecimal digits, or values that do not fit the profile"
-        raise CampaignError(f"{len(wrong)} wrong lines ({reason}): {lines}", wrong)
+        lines = "".join(f"\n  line {line}: {reason}" for line, reason in wrong.items())
+        raise CampaignError(f"{len(wrong)} wrong lines; no card was touched:{lines}", tuple(wrong))
     if not cards:
         raise CampaignError("the card list is empty")
     return cards
 
 
-def _fits(profile: CardProfile, columns: Mapping[str, str]) -> bool:
+def _reason(profile: CardProfile, number: str, columns: Mapping[str, str], seen: Mapping[str, int]) -> str | None:
+    """What is wrong with a line; never what it holds."""
+    if not _SERIAL.fullmatch(number):
+        return "`card` is no serial of 14 hexadecimal digits"
+    if number in seen:
+        return f"the same card as line {seen[number]}"
+    chip = columns.get(CHIP)
+    if chip is not None and not _CHIP_NUMBER.fullmatch(chip):
+        return "`chip` is no number of 2 to 64 hexadecimal digits"
+    if chip is not None and f"{CHIP} {chip}" in seen:
+        return f"the same chip as line {seen[f'{CHIP} {chip}']}"
+    return _misfit(profile, columns)
+
+
+def _misfit(profile: CardProfile, columns: Mapping[str, str]) -> str | None:
     try:
         profile.image(1, card_data(profile, columns))
-    except (WritingRefused, ValueError):
-        return False
-    return True
+    except WritingRefused as refusal:
+        return f"it does not fit the profile: {refusal.detail}"
+    except ValueError:
+        return "a number or a date is malformed (dates are 2030-03-31)"
+    return None
 
 
 def card_data(profile: CardProfile, columns: Mapping[str, str]) -> CardData:

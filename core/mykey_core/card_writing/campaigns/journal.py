@@ -147,6 +147,12 @@ class Journal:
         with self.engine.connect() as connection:
             return [_row(row) for row in connection.execute(found)]
 
+    def find(self, number: str) -> CardRow | None:
+        """The card with this serial; None when the list does not have it."""
+        with self.engine.connect() as connection:
+            row = connection.execute(select(_card).where(_card.c.number == number)).first()
+        return None if row is None else _row(row)
+
     def begin(self, positions: Sequence[int]) -> None:
         """Count an attempt for each of these cards."""
         with self.engine.begin() as connection:

@@ -10,16 +10,17 @@ from collections.abc import Callable
 from typing import Final
 
 from mykey_core.card_writing.campaigns.journal import CardRow, Journal, Move
-from mykey_core.card_writing.writer import Ending, Entry, Writing
+from mykey_core.card_writing.issuing import Issuing
+from mykey_core.card_writing.writer import Ending, Entry
 
 LANES: Final = 128
-Begin = Callable[[CardRow], Writing]
+Begin = Callable[[CardRow], Issuing]
 
 
-class _Lane:
-    """One card under way."""
+class Lane:
+    """One card under way: `advance` goes from one move to the next, and `ended` tells that there are no more."""
 
-    def __init__(self, row: CardRow, writing: Writing) -> None:
+    def __init__(self, row: CardRow, writing: Issuing) -> None:
         self._writing = writing
         self._position, self._step, self._steps = row.position, row.step, row.steps
         self.ended = False
@@ -45,7 +46,7 @@ class _Lane:
 def run_lanes(rows: list[CardRow], journal: Journal, begin: Begin) -> dict[str, int]:
     """Write all cards of `rows`; returns how many ended in which state."""
     journal.begin([row.position for row in rows])
-    lanes = [_Lane(row, begin(row)) for row in rows]
+    lanes = [Lane(row, begin(row)) for row in rows]
     ended: dict[str, int] = {}
     while lanes:
         moves = [lane.advance() for lane in lanes]

@@ -21,6 +21,7 @@ from mykey_core.card_writing.plan import Operation
 from mykey_core.card_writing.profiles import CardProfile
 from mykey_core.card_writing.writer import Job
 from mykey_core.keys.pkcs11 import TokenSettings
+from mykey_core.settings import load_settings
 
 STOCK_FILE: Final = "cards.bin"
 FACTORY_FILE: Final = "simulated-manufacturer.json"
@@ -42,6 +43,9 @@ class Setup:
     keys_file: str | None = None
     token: tuple[str, str, str] | None = None
     """Module, label, PIN file of the token."""
+    config: str | None = None
+    """The hub's settings, for a town's own keys."""
+    floor: int = 1
 
     def as_facts(self) -> dict[str, Any]:
         """For the journal."""
@@ -56,6 +60,8 @@ class Setup:
             "simulated": self.simulated,
             "keys_file": self.keys_file,
             "token": self.token,
+            "config": self.config,
+            "floor": self.floor,
         }
 
     @classmethod
@@ -72,6 +78,8 @@ class Setup:
             simulated=facts["simulated"],
             keys_file=facts["keys_file"],
             token=tuple(facts["token"]) if facts["token"] else None,
+            config=facts.get("config"),
+            floor=facts.get("floor", 1),
         )
 
     @property
@@ -81,6 +89,8 @@ class Setup:
 
     def open_keys(self) -> CardKeyProvider:
         """The master keys; called in the process that uses them."""
+        if self.config is not None:
+            return load_settings(Path(self.config)).card_writing.open_keys(self.municipality)
         if self.token is None:
             return load_card_keys(Path(self.keys_file or ""))
         module, label, pin_file = self.token
@@ -93,10 +103,10 @@ class Setup:
         """Keys of simulated cards never mix with a town's own in one token."""
         return f"simulated-{self.campaign}" if self.simulated else self.municipality
 
-    def job(self, row: CardRow) -> Job:
+    def job(self, row: CardRow, *, dry_run: bool = False) -> Job:
         """What shall be done with one card of the list."""
         image = self.profile.image(self.issuer, card_data(self.profile, row.columns))
-        return Job(Operation.WRITE, self.profile.service, self.issuer, self.generation, image)
+        return Job(Operation.WRITE, self.profile.service, self.issuer, self.generation, image, dry_run=dry_run)
 
 
 class Manufacturer:

@@ -1,0 +1,233 @@
+"""A campaign at real PC/SC readers: cards come and go in two virtual readers, fed like by an operator."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mykey_cardap.errors import CardRemovedError
+from mykey_cardap.transport import Transport
+from mykey_core.card_writing.campaigns.card_list import ListedCard
+from mykey_core.card_writing.campaigns.journal import Journal
+from mykey_core.card_writing.campaigns.readers import pcsc_readers
+from mykey_core.card_writing.campaigns.run import StopRules
+from mykey_core.card_writing.campaigns.setup import Setup
+from mykey_core.card_writing.campaigns.station import Station, Visit
+from mykey_core.card_writing.desk import CardDesk
+from mykey_core.card_writing.errors import CampaignError
+from mykey_core.card_writing.keys.provider import ProviderKind
+from mykey_core.card_writing.profiles import DEMO
+from mykey_core.card_writing.writer import write_card
+from mykey_testkit.card_writing import OTHER_TOWN, TOWN, EmulatedCard, Reader, pulled_after, town_keys
+from mykey_testkit.pcsc import PORTS, READERS, PrivatePcscd
+
+SERIALS = [f"04A1B2C3D4E5{number:02X}" for number in range(8)]
+COLUMNS = {"number": "A-1", "valid_until": "2030-03-31", "class": "2", "value": "500"}
+
+
+def _setup(**changes: object) -> Setup:
+    facts = {"campaign": "c", "municipality": str(TOWN), "profile_name": "demo", "profile": DEMO, "simulated": False}
+    return Setup(**facts | {"provider": ProviderKind.SOFTWARE, "generation": 1, "cards": 3} | changes)  # type: ignore[arg-type]
+
+
+def _journal(folder: Path, cards: Iterable[ListedCard]) -> Journal:
+    folder.mkdir(exist_ok=True)
+    listed = list(cards)
+    return Journal.create(folder, listed, _setup(cards=len(listed)).as_facts())
+
+
+def _listed(*serials: str) -> list[ListedCard]:
+    return [ListedCard(serial, COLUMNS) for serial in serials]
+
+
+class Feeder:
+    """A reader without PC/SC: takes the next card of a pile when the one before was told of."""
+
+    def __init__(self, name: str, pile: Iterable[Callable[[], Transport]]) -> None:
+        self.name = name
+        self._pile = iter(pile)
+        self._next: Callable[[], Transport] | None = None
+
+    def wait(self, stop: threading.Event, *, present: bool) -> bool:
+        if present:
+            self._next = next(self._pile, None)
+            if self._next is None:
+                stop.wait(10)
+        return not stop.is_set()
+
+    @contextmanager
+    def card(self) -> Iterator[Transport]:
+        assert self._next is not None
+        yield self._next()
+
+
+def _station(journal: Journal, told: list[Visit], **options: object) -> Station:
+    setup = Setup.from_facts(journal.facts())
+
+    def begin(transport: Transport, row: object, _fresh: bool) -> object:  # noqa: FBT001 - a `Begin`
+        desk = CardDesk(transport, town_keys(), owner=TOWN)
+        return write_card(desk, setup.job(row, dry_run=bool(options.get("dry_run"))))  # type: ignore[arg-type]
+
+    return Station(journal, TOWN, StopRules(canary_share=0), begin, told.append, **options)  # type: ignore[arg-type]
+
+
+def _cards(told: list[Visit]) -> list[tuple[str, int | None, str | None]]:
+    return [(visit.state, visit.line, visit.code) for visit in told if visit.state != "ready"]
+
+
+def test_cards_of_any_order_and_kind(tmp_path: Path) -> None:
+    """Listed cards are written, whatever the order; a strange, a foreign and a finished card change nothing."""
+    own = [EmulatedCard(serial=bytes.fromhex(serial)) for serial in SERIALS[:4]]
+    foreign = EmulatedCard(serial=bytes.fromhex(SERIALS[4]), issuer=OTHER_TOWN)
+    journal = _journal(tmp_path / "out", _listed(*SERIALS[:3]))
+    pile = [own[2].insert, own[3].insert, foreign.insert, own[2].insert, own[0].insert, own[1].insert]
+    told: list[Visit] = []
+    before = [card.memory.image() for card in (own[3], foreign)]
+    station = _station(journal, told)
+    assert station.run([Feeder("one", pile)]) is None
+    assert _cards(told) == [
+        ("done", 3, None),
+        ("refused", None, "card_not_listed"),
+        ("refused", None, "card_not_ours"),
+        ("refused", 3, "card_written_before"),
+        ("done", 1, None),
+        ("done", 2, None),
+    ]
+    assert [card.memory.image() for card in (own[3], foreign)] == before
+    assert journal.count() == {"done": 3}
+    assert station.turned_away == {"card_not_listed": 1, "card_not_ours": 1, "card_written_before": 1}
+    journal.close()
+
+
+def test_a_card_that_was_pulled_is_finished_when_it_comes_again(tmp_path: Path) -> None:
+    """The first visit leaves the card unknown, the second does what is missing."""
+    card = EmulatedCard(serial=bytes.fromhex(SERIALS[0]))
+    journal = _journal(tmp_path / "out", _listed(SERIALS[0]))
+    told: list[Visit] = []
+    pile = [lambda: Reader(card.insert(), 14, pulled_after), card.insert]
+    assert _station(journal, told).run([Feeder("one", pile)]) is None
+    assert [(state, code) for state, _, code in _cards(told)] == [("unknown", "card_pulled"), ("done", None)]
+    assert card.commits() == (2, 6)
+    journal.close()
+
+
+def test_a_stop_rule_ends_the_work_at_every_reader(tmp_path: Path) -> None:
+    """Cards that refuse our proof: quarantined, one EXTERNAL AUTHENTICATE each, and the third ends the run."""
+    journal = _journal(tmp_path / "out", _listed(*SERIALS))
+    told: list[Visit] = []
+    readers: list[Reader] = []
+
+    def refusing(serial: str) -> Callable[[], Transport]:
+        card = EmulatedCard(serial=bytes.fromhex(serial))
+
+        def insert() -> Transport:
+            reader = Reader(card.insert())
+            way = reader.card.send_apdu
+            reader.card = _Answering(way)
+            readers.append(reader)
+            return reader
+
+        return insert
+
+    piles = [refusing(serial) for serial in SERIALS]
+    assert _station(journal, told).run([Feeder("one", piles)]) == "quarantined"
+    assert [state for state, _, _ in _cards(told)] == ["quarantined"] * 3
+    assert [reader.sent(0x82) for reader in readers] == [1, 1, 1]
+    again: list[Visit] = []
+    station = _station(journal, again)
+    station.run([Feeder("one", [piles[0], lambda: _stopping(station)])])
+    assert _cards(again)[0] == ("refused", 1, "card_quarantined")
+    assert [reader.sent(0x82) for reader in readers] == [1, 1, 1, 0]
+    journal.close()
+
+
+class _Answering:
+    """Answers 6300 to EXTERNAL AUTHENTICATE."""
+
+    def __init__(self, way: Callable[[bytes], bytes]) -> None:
+        self._way = way
+
+    def send_apdu(self, command: bytes) -> bytes:
+        return b"\x63\x00" if command[1] == 0x82 else self._way(command)
+
+
+def _stopping(station: Station) -> Transport:
+    station.stop.set()
+    raise CardRemovedError("the end of the pile")
+
+
+def test_a_dry_run_only_tells(tmp_path: Path) -> None:
+    """The missing steps are told, the card and the journal stay as they are."""
+    card = EmulatedCard(serial=bytes.fromhex(SERIALS[0]))
+    journal = _journal(tmp_path / "out", _listed(SERIALS[0]))
+    told: list[Visit] = []
+    station = _station(journal, told, dry_run=True)
+    station.run([Feeder("one", [card.insert, lambda: _stopping(station)])])
+    planned = next(visit for visit in told if visit.state == "planned")
+    assert (planned.plan[0], planned.plan[-1], len(planned.plan)) == ("create:0301:K0:g1", "activate:0301", 7)
+    assert (card.commits()[1], journal.count()) == (0, {"waiting": 1})
+    journal.close()
+
+
+def test_a_fault_of_ours_ends_all_readers(tmp_path: Path) -> None:
+    """When the journal cannot be written nobody goes on writing cards."""
+    journal = _journal(tmp_path / "out", _listed(*SERIALS))
+    journal.commit = lambda _moves: (_ for _ in ()).throw(OSError("disk full"))  # type: ignore[method-assign]
+    cards = [EmulatedCard(serial=bytes.fromhex(serial)) for serial in SERIALS]
+    with pytest.raises(OSError, match="disk full"):
+        _station(journal, []).run([Feeder(name, [card.insert for card in cards]) for name in ("one", "two")])
+    assert [card.commits()[1] for card in cards] == [0] * len(cards)
+    journal.close()
+
+
+def test_readers_are_found_by_a_part_of_their_name(private_pcscd: PrivatePcscd) -> None:
+    """One, all, none, and the same one twice."""
+    assert private_pcscd
+    assert [reader.name for reader in pcsc_readers(("00 01",))] == [READERS[1]]
+    assert [reader.name for reader in pcsc_readers(())] == list(READERS)
+    for wrong in (("PCD",), ("none",), ("00 01", READERS[1])):
+        with pytest.raises(CampaignError):
+            pcsc_readers(wrong)
+
+
+@pytest.mark.timeout(120)
+def test_two_readers_write_a_list(private_pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    """Through PC/SC: two readers, one card that is not listed, one that is pulled and put back; all listed are done."""
+    journal = _journal(tmp_path / "out", _listed(*SERIALS[:4]))
+    piles = [
+        [("town", SERIALS[0]), ("town", SERIALS[7]), ("town", SERIALS[1])],
+        [("town", SERIALS[2], "14"), ("other", SERIALS[6]), ("town", SERIALS[3])],
+    ]
+    events: queue.Queue[Visit] = queue.Queue()
+    station = _station(journal, [])
+    station.tell = events.put
+    thread = threading.Thread(target=station.run, args=(pcsc_readers(()),))
+    thread.start()
+    told: list[Visit] = []
+    while thread.is_alive() or not events.empty():
+        try:
+            visit = events.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        told.append(visit)
+        slot = READERS.index(visit.reader)
+        if visit.state == "unknown":
+            continue  # this card comes back by itself
+        private_pcscd.remove(slot)
+        if piles[slot]:
+            kind, *rest = piles[slot].pop(0)
+            program = [sys.executable, "-m", "mykey_testkit.reader_card", kind, str(PORTS[slot]), *rest]
+            private_pcscd.insert_program(program, slot=slot)
+    thread.join()
+    cards = _cards(told)
+    assert sorted(line for state, line, _ in cards if state == "done") == [1, 2, 3, 4]  # type: ignore[type-var]
+    assert ("unknown", 3, "card_pulled") in cards
+    assert {code for state, _, code in cards if state == "refused"} <= {"card_not_listed", "card_not_ours"}
+    assert [row.attempts for row in journal.rows()] == [1, 1, 2, 1]
+    journal.close()

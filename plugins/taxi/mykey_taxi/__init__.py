@@ -1,1 +1,1 @@
-"""Ride-share taxi subsidies with the My Number Card: the programme as data, rides on the card, settlement to the yen."""
+"""Ride-share taxi subsidies with the My Number Card: a programme as data, settled to the yen."""

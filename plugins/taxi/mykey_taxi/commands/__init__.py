@@ -1,0 +1,1 @@
+"""The commands of `mykey taxi`, a module for each subject."""

@@ -1,0 +1,70 @@
+"""A pack made ready for judging many rides: bounds as integers, sets for look-ups, the amount as a function."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from mykey_taxi.rules.amounts import Amount, solo_amount
+from mykey_taxi.rules.civil import MINUTES_A_DAY, fiscal_year
+from mykey_taxi.rules.pack import WEEKDAYS, Hours, Pack
+
+NO_LIMIT: Final = 1 << 60
+_MONTHS: Final = 12
+
+
+def _minutes(text: str) -> int:
+    hours, minutes = text.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _bounds(service: Hours) -> tuple[int, int]:
+    """First and last minute of the day that are inside."""
+    if service.hours is None:
+        return 0, MINUTES_A_DAY - 1
+    return _minutes(service.hours[0]), _minutes(service.hours[1]) - (not service.end_inclusive)
+
+
+class Rules:
+    """What `judge` reads of a pack; made once for each pack."""
+
+    __slots__ = (
+        "as_solo", "base_is_meter", "check_alight", "first_minute", "hash", "inside", "last_minute",
+        "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year", "reject_offline", "require", "solo",
+        "voucher", "weekdays",
+    )  # fmt: skip
+
+    def __init__(self, pack: Pack) -> None:
+        subsidy, limits = pack.subsidy, pack.limits
+        self.pack = pack
+        self.hash = pack.hash
+        self.first_minute, self.last_minute = _bounds(pack.service)
+        self.check_alight = pack.service.time_basis == "board_and_alight"
+        self.weekdays = frozenset(WEEKDAYS.index(day) for day in pack.service.weekdays)
+        self.require = pack.area.require
+        self.inside = frozenset(zone.id for zone in pack.area.zones)
+        self.per_day = NO_LIMIT if limits.per_day is None else limits.per_day
+        self.per_year = NO_LIMIT if limits.per_year is None else limits.per_year
+        self.reject_offline = pack.overuse.offline_policy == "reject"
+        self.base_is_meter = subsidy.base == "meter"
+        self.voucher = subsidy.solo.voucher or 0
+        self.max_solo = subsidy.solo.max_vouchers or 0
+        self.max_shared = subsidy.shared.max_vouchers or 0
+        self.per_rider = subsidy.shared.per_rider or 0
+        self.as_solo = subsidy.shared.as_solo
+        self.solo: Amount = solo_amount(subsidy)
+
+    def fiscal_year(self, day: int) -> int:
+        """The fiscal year of the day with this ordinal."""
+        return fiscal_year(date.fromordinal(day), self.pack.programme.year_start)
+
+    def yearly_limit(self, since: int, year: int) -> int:
+        """The limit in fiscal year `year` of a person registered on the day `since` (TX-L6)."""
+        if self.pack.limits.prorate == "none" or since <= 1:
+            return self.per_year
+        registered = date.fromordinal(since)
+        start = self.pack.programme.year_start
+        if fiscal_year(registered, start) != year:
+            return self.per_year
+        months = _MONTHS - (registered.month - start[0]) % _MONTHS
+        return self.per_year * months // _MONTHS

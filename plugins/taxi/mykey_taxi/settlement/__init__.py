@@ -1,0 +1,1 @@
+"""From verdicts to money: cycles, statements, invoices, corrections and the transfer file."""

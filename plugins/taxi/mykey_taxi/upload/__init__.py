@@ -1,0 +1,1 @@
+"""What a terminal uploads: records, their chain, the clock, the card's proof. Pure functions; storing is elsewhere."""

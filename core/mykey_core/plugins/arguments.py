@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from uuid import UUID
 
@@ -137,7 +137,8 @@ class OfflineRecord:
     """One record of a terminal's signed queue, after the core has checked signature, chain, sequence and clock.
 
     `terminal` is the terminal's alias for this plugin. The same record again never reaches the plugin: the core
-    answers with the stored receipt.
+    answers with the stored receipt. `skew` is the terminal's clock minus the hub's: where `clock` is adjusted,
+    `recorded_at` is corrected by it already, and the plugin takes it off the instants in `payload` (rule TX-T3).
     """
 
     municipality: str
@@ -150,3 +151,4 @@ class OfflineRecord:
     received_at: datetime
     clock: ClockState
     payload: Mapping[str, Json]
+    skew: timedelta = timedelta(0)

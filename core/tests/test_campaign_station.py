@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import sys
 import threading
@@ -10,9 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from mykey_cardap.emulator.globalplatform.cards import DEFAULT_KEY, DEFAULT_KEY_VERSION
+from mykey_cardap.emulator.service_application.fresh_cards import load_file_image
 from mykey_cardap.errors import CardRemovedError
 from mykey_cardap.transport import Transport
+from mykey_core.card_writing.campaign_cli import campaign
 from mykey_core.card_writing.campaigns.card_list import ListedCard
 from mykey_core.card_writing.campaigns.journal import Journal
 from mykey_core.card_writing.campaigns.readers import pcsc_readers
@@ -21,11 +26,17 @@ from mykey_core.card_writing.campaigns.setup import Setup
 from mykey_core.card_writing.campaigns.station import Station, Visit
 from mykey_core.card_writing.desk import CardDesk
 from mykey_core.card_writing.errors import CampaignError
+from mykey_core.card_writing.keys.generations import Generations
 from mykey_core.card_writing.keys.provider import ProviderKind
 from mykey_core.card_writing.profiles import DEMO
 from mykey_core.card_writing.writer import write_card
-from mykey_testkit.card_writing import OTHER_TOWN, TOWN, EmulatedCard, Reader, pulled_after, town_keys
+from mykey_core.hub import upgrade_database
+from mykey_core.settings import load_settings
+from mykey_core.storage.database import open_database
+from mykey_testkit.card_writing import MASTERS, OTHER_TOWN, TOWN, EmulatedCard, Reader, pulled_after, town_keys
+from mykey_testkit.clock import ManualClock
 from mykey_testkit.pcsc import PORTS, READERS, PrivatePcscd
+from mykey_web.setup import write_new_hub
 
 SERIALS = [f"04A1B2C3D4E5{number:02X}" for number in range(8)]
 COLUMNS = {"number": "A-1", "valid_until": "2030-03-31", "class": "2", "value": "500"}
@@ -231,3 +242,81 @@ def test_two_readers_write_a_list(private_pcscd: PrivatePcscd, tmp_path: Path) -
     assert {code for state, _, code in cards if state == "refused"} <= {"card_not_listed", "card_not_ours"}
     assert [row.attempts for row in journal.rows()] == [1, 1, 2, 1]
     journal.close()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Path:
+    """A hub's folder whose keys are those of the published master."""
+    folder, ca = tmp_path / "hub", tmp_path / "ca.pem"
+    ca.write_text("unused")
+    write_new_hub(
+        folder, municipality=str(TOWN), titles={"ja": "町"}, origin="https://h.example.jp", ca=[ca], environment="test"
+    )
+    settings = load_settings(folder / "hub.toml")
+    upgrade_database(settings)
+    keys = settings.card_writing.open_keys(settings.municipality)
+    keys.add_master(1, MASTERS[1])
+    database = open_database(settings.database_url, settings.municipality)
+    with database.writing() as session:
+        Generations(settings.municipality).add(session, 1, keys, ManualClock().now)
+    database.dispose()
+    return folder
+
+
+def _campaign(*arguments: object) -> Result:
+    return CliRunner().invoke(campaign, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+@pytest.mark.timeout(120)
+def test_a_fresh_card_from_the_command_line(private_pcscd: PrivatePcscd, town: Path, tmp_path: Path) -> None:
+    """A card with nothing but issuer keys gets our application and the service; run again, there is nothing to do."""
+    chip = "0123456789ABCDEF"
+    cards, cap, issuer = tmp_path / "cards.csv", tmp_path / "mykey.cap", tmp_path / "issuer.json"
+    cards.write_text(f"card,number,chip\n{SERIALS[0]},A-1,{chip.lower()}\n")
+    cap.write_bytes(load_file_image())
+    issuer.write_text(
+        json.dumps({"current": {"version": DEFAULT_KEY_VERSION, "scheme": "static", "key": DEFAULT_KEY.hex()}})
+    )
+    issuer.chmod(0o600)
+    out = tmp_path / "out"
+    arguments = ["run", "--cards", cards, "--config", town / "hub.toml", "--reader", "00 00", "--out", out]
+    fresh = ["--issuer-keys", issuer, "--load-file", cap, "--language", "en"]
+    program = [sys.executable, "-m", "mykey_testkit.reader_card", "fresh", str(PORTS[0]), chip]
+    private_pcscd.insert_program(program)
+    done = _campaign(*arguments, *fresh)
+    assert done.exit_code == 0, done.output
+    assert "#1 written (10 steps)" in done.output
+    assert _campaign(*arguments, *fresh).output.startswith("going on with")
+    key = done.output.split("verifier key: ")[1].strip()
+    assert _campaign("verify", "--out", out, "--key", key).exit_code == 0
+    private_pcscd.remove()
+
+
+def test_what_is_refused_before_any_card(town: Path, tmp_path: Path) -> None:
+    """Options that do not fit, a town without keys, a list without chips: told at once, and no folder is made."""
+    cards, cap, issuer = tmp_path / "cards.csv", tmp_path / "mykey.cap", tmp_path / "issuer.json"
+    cards.write_text(f"card,number\n{SERIALS[0]},A-1\n")
+    cap.write_bytes(b"no CAP file")
+    image = tmp_path / "image.cap"
+    image.write_bytes(load_file_image())
+    issuer.write_text("{}")
+    issuer.chmod(0o600)
+    good = tmp_path / "good.json"
+    good.write_text(json.dumps({"current": {"version": 48, "scheme": "static", "key": DEFAULT_KEY.hex()}}))
+    good.chmod(0o600)
+    out = tmp_path / "out"
+    config = ["--config", town / "hub.toml"]
+    run = ["run", "--cards", cards, "--out", out]
+    wrong = {
+        "issuer_keys": [*run, *config, "--issuer-keys", issuer, "--load-file", cap],
+        "CAP": [*run, *config, "--issuer-keys", good, "--load-file", cap],
+        "chip": [*run, *config, "--issuer-keys", good, "--load-file", image],
+        "both": [*run, *config, "--issuer-keys", issuer],
+        "--issuer-keys": [*run, *config, "--secure"],
+        "simulated": [*run, "--simulated", "--dry-run"],
+        "hub init": [*run, "--config", tmp_path / "none.toml"],
+    }
+    for message, arguments in wrong.items():
+        refused = _campaign(*arguments)
+        assert (refused.exit_code, message in refused.output) == (1, True), refused.output
+    assert not out.exists()

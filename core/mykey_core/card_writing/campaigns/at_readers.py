@@ -9,8 +9,6 @@ from typing import Final
 
 import click
 
-from mykey_cardap.globalplatform.cap_archive import cap_components
-from mykey_cardap.globalplatform.errors import InvalidContentError
 from mykey_cardap.transport import Transport
 from mykey_core.card_writing.campaigns.journal import CardRow, Journal
 from mykey_core.card_writing.campaigns.options import Options
@@ -21,7 +19,7 @@ from mykey_core.card_writing.campaigns.station import Station, Visit
 from mykey_core.card_writing.campaigns.worker import WORKERS_LOCK, locked
 from mykey_core.card_writing.desk import CardDesk
 from mykey_core.card_writing.domain_desk import DomainDesk, IssuerKeys
-from mykey_core.card_writing.errors import CampaignError, WritingCode, WritingRefused
+from mykey_core.card_writing.errors import WritingCode, WritingRefused
 from mykey_core.card_writing.issuing import IssueJob, Issuing, issue_and_write
 from mykey_core.card_writing.keys.provider import CardKeyProvider
 from mykey_core.card_writing.writer import write_card
@@ -75,12 +73,7 @@ class Writings:
         self._secure = options.secure
         self._keys: CardKeyProvider = setup.open_keys()
         self._issuer_keys = IssuerKeys.load(options.issuer_keys) if options.issuer_keys else None
-        self._code = b""
-        if options.load_file is not None:
-            try:
-                self._code = cap_components(options.load_file.read_bytes())
-            except (InvalidContentError, OSError) as error:
-                raise CampaignError(f"--load-file: {error}") from error
+        self._code = options.code()
 
     def __call__(self, transport: Transport, row: CardRow, fresh: bool) -> Issuing:  # noqa: FBT001 - a `Begin`
         """See `station.Begin`."""

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from uuid_utils.compat import uuid7
 
+from mykey_cardap.globalplatform.cap_archive import cap_components
+from mykey_cardap.globalplatform.errors import InvalidContentError
 from mykey_core.card_writing.campaigns.card_list import CHIP, ListedCard, read_list, simulated_list
 from mykey_core.card_writing.campaigns.journal import FILE, Journal
 from mykey_core.card_writing.campaigns.run import StopRules, facts_of
 from mykey_core.card_writing.campaigns.setup import Manufacturer, Setup
+from mykey_core.card_writing.domain_desk import IssuerKeys
 from mykey_core.card_writing.errors import CampaignError
 from mykey_core.card_writing.keys.generations import Generations
 from mykey_core.card_writing.keys.provider import ProviderKind
@@ -75,6 +78,15 @@ class Options:
             raise CampaignError("--hsm needs --hsm-module, --hsm-token and --hsm-pin-file")
         return str(self.hsm_module), self.hsm_token, str(self.hsm_pin_file)
 
+    def code(self) -> bytes:
+        """The components of the load file; empty without one. `CampaignError` when it is no CAP file."""
+        if self.load_file is None:
+            return b""
+        try:
+            return cap_components(self.load_file.read_bytes())
+        except (InvalidContentError, OSError) as error:
+            raise CampaignError(f"--load-file: {error}") from error
+
 
 def prepared(options: Options) -> Journal:
     """The folder's journal, or a new one; everything that can be refused without a card is refused here."""
@@ -89,6 +101,9 @@ def _check(options: Options) -> None:
         raise CampaignError("fresh cards need both --issuer-keys and --load-file")
     if options.secure and options.issuer_keys is None:
         raise CampaignError("--secure is for fresh cards: it needs --issuer-keys and --load-file")
+    if options.issuer_keys is not None:
+        IssuerKeys.load(options.issuer_keys)
+        options.code()
 
 
 def _found(options: Options) -> Journal:

@@ -80,11 +80,7 @@ _FAULTS = [
     ("layout", _remove("README.md"), "there is no README.md"),
     ("layout", _replace("PACKAGE/desk.py", "def ", "def def "), "no valid Python"),
     ("manifest", _remove("PACKAGE/mykey-plugin.toml"), "there is no mykey-plugin.toml"),
-    (
-        "manifest",
-        _replace("PACKAGE/mykey-plugin.toml", 'name = "town-stamps"\ntitle', 'name = "stamps"\ntitle'),
-        "is called",
-    ),
+    ("manifest", _replace("PACKAGE/mykey-plugin.toml", 'package = "mykey', 'package = "my'), "names the package"),
     ("imports", _replace("PACKAGE/desk.py", "mykey_core.api", "mykey_core.plugins.results"), "plugins import"),
     ("imports", _add("PACKAGE/other.py", "import mykey_library\n"), "another plugin"),
     ("hooks", _replace("PACKAGE/plugin.py", "def mykey_tap", "def mykey_tapp"), "did you mean mykey_tap"),

@@ -24,7 +24,8 @@ def version_table_of(plugin: str) -> str:
     return f"alembic_version_{plugin}"
 
 
-def _config(folder: str, version_table: str, connection: Connection | None = None) -> Config:
+def configuration(folder: str, version_table: str, connection: Connection | None = None) -> Config:
+    """Alembic's configuration for the migrations in `folder`; `env.py` finds connection and version table in it."""
     config = Config()
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -35,9 +36,15 @@ def _config(folder: str, version_table: str, connection: Connection | None = Non
 
 def upgrade(engine: Engine, package: str = CORE_PACKAGE, version_table: str = CORE_VERSION_TABLE) -> None:
     """Run the migrations in the folder `migrations` of `package` that the database has not seen."""
-    with as_file(files(package) / "migrations") as folder, engine.begin() as connection:
+    with engine.begin() as connection:
         lock_upgrade(connection)
-        command.upgrade(_config(str(folder), version_table, connection), "head")
+        run(connection, package, version_table)
+
+
+def run(connection: Connection, package: str, version_table: str) -> None:
+    """The same within the caller's transaction."""
+    with as_file(files(package) / "migrations") as folder:
+        command.upgrade(configuration(str(folder), version_table, connection), "head")
 
 
 def status(
@@ -45,7 +52,7 @@ def status(
 ) -> tuple[str | None, str | None]:
     """(revision of the database, newest revision of this version); None where there is none."""
     with as_file(files(package) / "migrations") as folder:
-        newest = ScriptDirectory.from_config(_config(str(folder), version_table)).get_current_head()
+        newest = ScriptDirectory.from_config(configuration(str(folder), version_table)).get_current_head()
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": version_table})
         return context.get_current_revision(), newest

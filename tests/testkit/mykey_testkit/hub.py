@@ -29,6 +29,7 @@ from mykey_cardap.emulator.cards import make_card
 from mykey_cardap.emulator.jpki import EmulatedJpki
 from mykey_cardap.jpki import JpkiSession
 from mykey_cardap.kinds import CertificateKind
+from mykey_cardap.transport import Transport
 from mykey_core.audit.records import AuditRecord, records_since
 from mykey_core.clock import tokyo_date
 from mykey_core.hub import Hub, open_hub, upgrade_database
@@ -48,9 +49,17 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _DAY = timedelta(days=1)
 
 
-def sign_challenge(persona: str, challenge: Json, *, pin: str = "1234", origin: str | None = None) -> dict[str, str]:
-    """The Web eID token that the virtual card of `persona` makes for a challenge of the hub."""
-    session = JpkiSession(InProcessTransport(make_card(persona, today=tokyo_date(ManualClock().now))))
+def sign_challenge(
+    persona: str,
+    challenge: Json,
+    *,
+    pin: str = "1234",
+    origin: str | None = None,
+    transport: Transport | None = None,
+) -> dict[str, str]:
+    """The Web eID token that the virtual card of `persona` (or the one behind `transport`) makes for a challenge."""
+    card = transport or InProcessTransport(make_card(persona, today=tokyo_date(ManualClock().now)))
+    session = JpkiSession(card)
     session.verify_pin("authentication", pin.encode(), allow_last_attempt=True)
     certificate = session.read_certificate(_KIND)
     algorithm = session.signing_algorithm(_KIND)

@@ -69,7 +69,7 @@ class PostgresServer:
         arguments = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         self.run("initdb", "-D", str(self.data), *arguments)
         self.start()
-        self.execute(f"CREATE ROLE {OWNER} LOGIN CREATEDB BYPASSRLS", f"CREATE ROLE {HUB_ROLE} LOGIN")
+        self.execute(f"CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE BYPASSRLS", f"CREATE ROLE {HUB_ROLE} LOGIN")
         return self
 
     def start(self) -> None:

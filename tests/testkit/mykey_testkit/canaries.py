@@ -1,0 +1,25 @@
+"""Words that must never be in a log: what the synthetic people are called, where they live, and what their cards hold."""
+
+from __future__ import annotations
+
+from mykey_cardap.emulator import personas
+from mykey_core.clock import tokyo_date
+from mykey_testkit.clock import ManualClock
+
+
+def canaries(*names: str) -> dict[str, str]:
+    """What must not be said of each persona: name, address, number, as they stand on the card."""
+    words: dict[str, str] = {}
+    for name in names:
+        persona = personas.load(name, tokyo_date(ManualClock().now))
+        words |= {
+            f"{name}.name": persona.holder.name,
+            f"{name}.address": persona.holder.address,
+            f"{name}.number": persona.number_a,
+        }
+    return words
+
+
+def sung(text: str, words: dict[str, str]) -> list[str]:
+    """Which canaries are in `text`, by their names."""
+    return sorted(name for name, word in words.items() if word and word in text)

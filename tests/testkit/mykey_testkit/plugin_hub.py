@@ -1,0 +1,104 @@
+"""A hub with one plugin (or several) enabled as a municipality would: granted what it asks for, or all but one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+
+from mykey_core.plugins.loader import PluginReport, installed_plugins
+from mykey_core.plugins.manifest import Manifest, read_manifest
+from mykey_testkit.browsers import PageClient, citizen_client, staff_client
+from mykey_testkit.hub import MUNICIPALITY, HubHarness
+from mykey_testkit.postgres import DatabaseUrls
+
+
+def manifest_of(name: str) -> Manifest:
+    """The manifest of an installed plugin, read without importing it."""
+    points = installed_plugins()
+    if name not in points:
+        raise LookupError(f"the plugin '{name}' is not installed: run `pip install -e .` in its folder")
+    return read_manifest(points[name].value, name)
+
+
+def plugins_toml(
+    names: Collection[str],
+    *,
+    without: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """A `plugins.toml` that enables `names` and grants all that they ask for, but for the grant `without`."""
+    document = tomlkit.document()
+    document["plugins"] = {
+        name: {
+            "enabled": True,
+            "grants": sorted(manifest_of(name).requests.grants - {without}),
+            "settings": dict(settings or {}),
+        }
+        for name in names
+    }
+    return tomlkit.dumps(document)
+
+
+@dataclass
+class PluginHub(HubHarness):
+    """`HubHarness` for the plugin called `plugin`, with clients for the pages of citizens and staff."""
+
+    plugin: str = field(default="", kw_only=True)
+
+    @property
+    def report(self) -> PluginReport:
+        """The state of the plugin and the reason for it."""
+        return next(report for report in self.hub.plugins.reports if report.name == self.plugin)
+
+    def citizen(self, persona: str) -> PageClient:
+        """A browser in which the card of `persona` has signed in."""
+        return citizen_client(self, persona)
+
+    def staff(self, *roles: str, persona: str = "renewed") -> PageClient:
+        """A browser in which a member of staff with these roles has signed in."""
+        return staff_client(self, persona, roles)
+
+    def anonymous(self) -> PageClient:
+        """A browser in which nobody has signed in."""
+        return PageClient(self)
+
+
+MakeHub = Callable[..., PluginHub]
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
+    """Make hubs: `make_hub("stamps")`, also `without=` a grant, `settings=`, `others=`, `database=`, `municipality=`."""
+    made: list[PluginHub] = []
+
+    def make(
+        plugin: str,
+        *,
+        without: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        others: Collection[str] = (),
+        database: DatabaseUrls | None = None,
+        municipality: str = MUNICIPALITY,
+    ) -> PluginHub:
+        folder = tmp_path / f"hub-{len(made) + 1}"
+        folder.mkdir()
+        services = [service.name for name in (plugin, *others) for service in manifest_of(name).services]
+        text = plugins_toml([plugin], without=without, settings=settings) + plugins_toml_of(others)
+        made.append(
+            PluginHub(folder, text, services, database=database, municipality=municipality, plugin=plugin)
+        )
+        return made[-1]
+
+    yield make
+    for hub in made:
+        hub.close()
+
+
+def plugins_toml_of(others: Collection[str]) -> str:
+    """The part of the others, without settings of their own."""
+    return plugins_toml(others) if others else ""

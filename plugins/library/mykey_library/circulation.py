@@ -51,6 +51,7 @@ class Reason(StrEnum):
     HOLD_NOT_POSSIBLE = "hold_not_possible"
     FEE_UNKNOWN = "fee_unknown"
     FEE_TOO_HIGH = "fee_too_high"
+    AMOUNT_WRONG = "amount_wrong"  # no whole amount in the library's currency
     CANNOT_CANCEL = "cannot_cancel"
     UNSUPPORTED = "unsupported"
     SYSTEM_REFUSED = "system_refused"  # the library system said no; its own words are in `message`

@@ -11,6 +11,7 @@ from mykey_core.errors import MykeyError
 from mykey_core.plugin_kit.check import check_plugin
 from mykey_core.plugin_kit.findings import Finding, Level
 from mykey_core.plugin_kit.new import PluginNames, render_plugin
+from mykey_core.plugin_kit.reference import manifest_markdown, quality_markdown
 
 _MARKS = {Level.ERROR: "✗", Level.WARNING: "!"}
 
@@ -52,6 +53,13 @@ def check(directory: Path, *, as_json: bool) -> None:
     else:
         _show(findings, errors)
     raise SystemExit(1 if errors else 0)
+
+
+@click.command()
+@click.argument("page", type=click.Choice(["manifest", "quality"]))
+def reference(page: str) -> None:
+    """Print a reference page for authors of plugins, as Markdown."""
+    click.echo(manifest_markdown() if page == "manifest" else quality_markdown(), nl=False)
 
 
 def _show(findings: list[Finding], errors: int) -> None:

@@ -1,175 +1,258 @@
 """The counter of a town: what staff can do with the services on a citizen's card, from a terminal.
 
-Begins writings, relays their APDUs, asks for a second person where that is configured, and tells how they ended.
+Begins writings and taps, relays their APDUs, asks for a second person where that is configured, and tells how they
+ended. What happens to the card is decided in `writer.py` and `card_taps.py`.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from mykey_core.card_writing.card_taps import TapDesk, TapJournal, TapOrder
 from mykey_core.card_writing.desk import CardDesk
 from mykey_core.card_writing.errors import CardKeysUnavailable, WritingCode, WritingRefused
 from mykey_core.card_writing.journal import WritingJournal, WritingRow
 from mykey_core.card_writing.keys.generations import Generations
 from mykey_core.card_writing.keys.provider import CardKeyProvider
+from mykey_core.card_writing.live import Live, WritingView, drive, ending_of
 from mykey_core.card_writing.plan import Operation
 from mykey_core.card_writing.profiles import CardData, CardProfile, check_profiles
-from mykey_core.card_writing.relay import Commands, RelayedCard, RelayedWriting
+from mykey_core.card_writing.relay import RelayedCard
 from mykey_core.card_writing.settings import CardWritingSettings
-from mykey_core.card_writing.writer import Ending, Found, Job, write_card
+from mykey_core.card_writing.turns import TurnBox
+from mykey_core.card_writing.writer import Ending, Job
+from mykey_core.clock import Clock
 from mykey_core.storage.database import Database
 from mykey_core.terminals.registry import Terminal
 
 RIGHT: Final = "card-counter"
 """The name that a service point has to offer for its terminals to write cards."""
+GATE: Final = "card-gate"
+"""The same for taps with a service on the card."""
+LEASE: Final = timedelta(seconds=15)
+"""How long a writing counts as alive after its process was heard of last."""
 _KEPT: Final = 1_000
 _ALL: Final = "all"  # a check or a move-out concerns every service
-_log = logging.getLogger(__name__)
+_WHOLE_CARD: Final = frozenset({Operation.CHECK, Operation.MOVE_OUT, Operation.RAISE_FLOOR})
+Ended = Callable[[WritingRow, Ending, bytes | None, str | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class WritingOrder:
-    """What a terminal asks for. `plugin` names the card profile; `data` are for WRITE."""
+    """What a terminal asks for. `plugin` names the card profile; `data` are for WRITE.
+
+    `shared_with` are towns (of those in the settings) whose cards may be written. `subject` is the person's id for
+    the plugin, where one is known.
+    """
 
     operation: Operation
     plugin: str
     data: CardData | None = None
     with_value: bool = False
     dry_run: bool = False
+    shared_with: frozenset[str] = frozenset()
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class WritingView:
-    """Where a writing stands: `state` open (with the next commands), approval, or how it ended."""
+class CounterParts:
+    """What a counter is put together from. `ended` hears of each writing that changed a card."""
 
-    id: UUID
-    state: str
-    sequence: int = 0
-    commands: Commands = ()
-    code: str | None = None
-    plan: tuple[str, ...] = ()
-    card: Mapping[str, Any] | None = None
-
-
-@dataclass(slots=True)
-class _Live:
-    row: WritingRow
-    terminal: UUID
-    job: Job
-    writing: RelayedWriting | None = None
-    needs_approval: bool = False
-    found: Found | None = None
-    ending: Ending | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    database: Database
+    municipality: str
+    clock: Clock
+    journal: WritingJournal
+    taps: TapJournal
+    settings: CardWritingSettings
+    profiles: Mapping[str, CardProfile]
+    keys: Callable[[], CardKeyProvider]
+    turns: TurnBox
+    ended: Ended = lambda _row, _ending, _serial, _subject: None
 
 
 class CardCounter:
-    """The writings of one hub process. A writing lives in the process that began it; the journal outlives both."""
+    """The writings of one hub process. A writing lives in the process that began it; others pass requests on to it."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        municipality: str,
-        journal: WritingJournal,
-        settings: CardWritingSettings,
-        profiles: Mapping[str, CardProfile],
-        keys: Callable[[], CardKeyProvider],
-    ) -> None:
-        check_profiles(profiles)
-        self._database = database
-        self._municipality = municipality
-        self._journal = journal
-        self._settings = settings
-        self._profiles = profiles
-        self._keys = keys
-        self._live: dict[UUID, _Live] = {}
+    def __init__(self, parts: CounterParts) -> None:
+        check_profiles(parts.profiles)
+        self._parts = parts
+        self._live: dict[UUID, Live] = {}
+        parts.turns.answer = self._answer
+
+    @property
+    def profiles(self) -> Mapping[str, CardProfile]:
+        """The card profiles of the active plugins."""
+        return self._parts.profiles
+
+    # -- beginning ----------------------------------------------------------------------------------------------
 
     def begin(self, terminal: Terminal, order: WritingOrder) -> WritingView:
         """Begin a writing; everything that can be refused without the card is refused here.
 
         Raises `WritingRefused`.
         """
-        if RIGHT not in terminal.services:
-            raise WritingRefused(WritingCode.COUNTER_ONLY)
+        _require(terminal, RIGHT)
+        parts = self._parts
+        if order.shared_with - parts.settings.shared_with:
+            raise WritingRefused(WritingCode.NOT_SHARED)
         keys, generation, floor = self._current_keys()
-        job = self._job(order, generation)
+        job = self._job(order, generation, floor)
         row = WritingRow(uuid7(), order.plugin or _ALL, order.operation, keys.kind, terminal.id, terminal.service_point)
-        live = _Live(row, terminal.id, job, needs_approval=order.operation in self._settings.four_eyes)
-        live.writing = RelayedWriting(lambda card: self._work(live, card, keys, floor))
-        self._journal.begin(row)
-        self._forget_old()
-        self._live[row.id] = live
-        return self._view(live)
+        shared = frozenset(map(int, order.shared_with))
+
+        def work(card: RelayedCard) -> Ending:
+            issuer = int(parts.municipality)
+            admit = parts.journal.admit
+            desk = CardDesk(card, keys, owner=issuer, shared_with=shared, floor=floor, admit=admit)
+            ending = drive(live, desk, job, row, parts.journal)
+            if not job.dry_run:
+                parts.ended(row, ending, desk.serial, order.subject)
+            return ending
+
+        live = Live(row.id, terminal.id, work, needs_approval=order.operation in parts.settings.four_eyes)
+        parts.journal.begin(row, parts.turns.process, parts.clock() + LEASE)
+        return self._keep(live)
+
+    def begin_tap(self, terminal: Terminal, order: TapOrder) -> WritingView:
+        """Begin a tap with a service on the card; relayed like a writing, with its `result` at the end."""
+        _require(terminal, GATE)
+        profile = self._profile(order.plugin)
+        parts = self._parts
+        keys, _, floor = self._current_keys()
+        row = WritingRow(uuid7(), order.plugin, "tap", keys.kind, terminal.id, terminal.service_point)
+
+        def work(card: RelayedCard) -> Ending:
+            desk = desk_of(card)
+            try:
+                live.result = desk.run(order).as_json()
+                ending = Ending("done")
+            except WritingRefused as refusal:
+                ending = ending_of(refusal)
+            parts.journal.end(row, ending, desk.serial, dry_run=False)
+            return ending
+
+        def desk_of(card: RelayedCard) -> TapDesk:
+            issuers = frozenset({int(parts.municipality), *map(int, parts.settings.shared_with)})
+            admit = parts.journal.admit
+            return TapDesk(card, keys, issuers, floor, parts.taps, admit, parts.clock, profile, terminal.id)
+
+        live = Live(row.id, terminal.id, work)
+        parts.journal.begin(row, parts.turns.process, parts.clock() + LEASE)
+        return self._keep(live)
+
+    # -- going on -----------------------------------------------------------------------------------------------
 
     def approve(self, terminal: Terminal, writing: UUID) -> WritingView:
         """Let a second person approve, at another terminal than the one that writes."""
-        live = self._find(writing)
-        if RIGHT not in terminal.services:
-            raise WritingRefused(WritingCode.COUNTER_ONLY)
-        if terminal.id == live.terminal:
+        _require(terminal, RIGHT)
+        stored = self._parts.journal.open_row(writing)
+        if stored is None:
+            raise self._not_open(writing)
+        if terminal.id == stored.terminal:
             raise WritingRefused(WritingCode.APPROVAL_BY_ANOTHER)
-        with live.lock:
-            if live.needs_approval:
-                self._journal.approve(writing, f"terminal:{terminal.id}")
-                live.needs_approval = False
-        return self._view(live)
+        self._parts.journal.approve(writing, f"terminal:{terminal.id}")
+        live = self._live.get(writing)
+        if live is not None:
+            live.needs_approval = False
+            return live.view()
+        return WritingView(writing, "open")
 
     def exchange(
         self, terminal: Terminal, writing: UUID, sequence: int, responses: tuple[bytes, ...], *, card_gone: bool = False
     ) -> WritingView:
-        """Answers of the card to the last commands; returns the next ones, or how the writing ended."""
-        live = self._find(writing)
+        """Answers of the card to the last commands; returns the next ones, or how the writing ended.
+
+        A request that reaches another process than the writing's is passed on to it.
+        """
+        live = self._live.get(writing)
+        if live is None:
+            return self._pass_on(terminal, writing, sequence, responses, card_gone=card_gone)
         if terminal.id != live.terminal:
             raise WritingRefused(WritingCode.WRITING_UNKNOWN)
-        if live.needs_approval:
-            raise WritingRefused(WritingCode.APPROVAL_NEEDED)
-        assert live.writing is not None  # noqa: S101 - set by `begin`
-        with live.lock:
-            if not live.writing.started:
-                live.writing.start()
-        number, commands = live.writing.card.exchange(sequence, responses, card_gone=card_gone)
-        if not commands:
-            live.writing.join(5)
-        return self._view(live, number, commands)
+        if live.needs_approval and self._parts.journal.is_approved(writing):
+            live.needs_approval = False
+        return live.exchange(sequence, responses, card_gone=card_gone)
 
     def find(self, terminal: Terminal, writing: UUID) -> WritingView:
-        """Where a writing stands, for a terminal that lost its way; a writing of an ended process is `unknown`."""
+        """Where a writing stands, for a terminal that lost its way, with the commands that wait for an answer.
+
+        A writing whose process has ended is `unknown`: begin again, and the card tells how far it was.
+        """
         live = self._live.get(writing)
         if live is not None and live.terminal == terminal.id:
-            return self._view(live)
-        stored = self._journal.state(writing)
+            return live.view()
+        stored = self._parts.journal.state(writing)
         if stored is None:
             raise WritingRefused(WritingCode.WRITING_UNKNOWN)
         state, code = stored
-        return WritingView(writing, "unknown" if state == "open" else state, code=code)
+        lost = state == "open" and self._parts.journal.open_row(writing) is None
+        return WritingView(writing, "unknown" if lost else state, code=code)
 
-    # -- inside -----------------------------------------------------------------------------------------------
+    def release(self, terminal: Terminal, writing: UUID, evidence: str) -> str:
+        """Release the card of a writing from quarantine: "asked" until a second terminal agrees, where configured."""
+        _require(terminal, RIGHT)
+        two = "release" in self._parts.settings.four_eyes
+        return self._parts.journal.ask_release(writing, evidence, f"terminal:{terminal.id}", two=two)
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _keep(self, live: Live) -> WritingView:
+        ended = [key for key, other in self._live.items() if other.ending is not None]
+        for key in ended[: max(0, len(self._live) - _KEPT)]:
+            del self._live[key]
+        self._live[live.id] = live
+        self._parts.turns.watch(self._open_ones, LEASE)
+        return live.view()
+
+    def _open_ones(self) -> tuple[UUID, ...]:
+        """Those that may still go on. One that nobody began within half an hour is left to its lease."""
+        return tuple(key for key, live in list(self._live.items()) if live.ending is None and not live.is_forgotten)
+
+    def _pass_on(
+        self, terminal: Terminal, writing: UUID, sequence: int, responses: tuple[bytes, ...], *, card_gone: bool
+    ) -> WritingView:
+        stored = self._parts.journal.open_row(writing)
+        if stored is None or stored.process is None or stored.process == self._parts.turns.process:
+            raise self._not_open(writing)
+        if terminal.id != stored.terminal:
+            raise WritingRefused(WritingCode.WRITING_UNKNOWN)
+        return self._parts.turns.ask(stored.process, writing, sequence, responses, card_gone=card_gone)
+
+    def _answer(self, writing: UUID, sequence: int, responses: tuple[bytes, ...], card_gone: bool) -> WritingView:  # noqa: FBT001 - what another process asks
+        live = self._live.get(writing)
+        if live is None:
+            raise self._not_open(writing)
+        if live.needs_approval and self._parts.journal.is_approved(writing):
+            live.needs_approval = False
+        return live.exchange(sequence, responses, card_gone=card_gone)
+
+    def _not_open(self, writing: UUID) -> WritingRefused:
+        known = self._parts.journal.state(writing) is not None
+        return WritingRefused(WritingCode.WRITING_ENDED if known else WritingCode.WRITING_UNKNOWN)
 
     def _current_keys(self) -> tuple[CardKeyProvider, int, int]:
         """The provider, the generation that is written now, and the floor."""
-        generations = Generations(self._municipality)
+        generations = Generations(self._parts.municipality)
         try:
-            keys = self._keys()
-            with self._database.reading() as session:
+            keys = self._parts.keys()
+            with self._parts.database.reading() as session:
                 return keys, generations.current(session, keys), generations.floor(session)
         except CardKeysUnavailable as error:
             raise WritingRefused(WritingCode.CARD_KEYS_MISSING, error.reason) from error
 
-    def _job(self, order: WritingOrder, generation: int) -> Job:
-        issuer = int(self._municipality)
-        if order.operation in {Operation.CHECK, Operation.MOVE_OUT}:
+    def _job(self, order: WritingOrder, generation: int, floor: int) -> Job:
+        issuer = int(self._parts.municipality)
+        if order.operation is Operation.RAISE_FLOOR:
+            return Job(order.operation, 0, issuer, floor, dry_run=order.dry_run)
+        if order.operation in _WHOLE_CARD:
             return Job(order.operation, 0, issuer, generation, with_value=order.with_value, dry_run=order.dry_run)
-        profile = self._profiles.get(order.plugin)
-        if profile is None:
-            raise WritingRefused(WritingCode.PROFILE_UNKNOWN)
+        profile = self._profile(order.plugin)
         image = None
         if order.operation is Operation.WRITE:
             if order.data is None:
@@ -185,54 +268,13 @@ class CardCounter:
             dry_run=order.dry_run,
         )
 
-    def _work(self, live: _Live, card: RelayedCard, keys: CardKeyProvider, floor: int) -> None:
-        """The thread of a writing: drive it, and make each entry durable before it goes on."""
-        desk = CardDesk(card, keys, owner=int(self._municipality), floor=floor, admit=self._journal.admit)
-        try:
-            ending = self._drive(live, desk)
-        except WritingRefused as refusal:
-            went_back = refusal.code == WritingCode.CARD_TAMPERED
-            ending = Ending("quarantined" if went_back else "refused", WritingCode(refusal.code))
-        except CardKeysUnavailable:
-            ending = Ending("unknown", WritingCode.CARD_KEYS_UNKNOWN)
-        except Exception:  # noqa: BLE001 - a fault of ours must not leave the writing open
-            _log.exception("a card writing failed")
-            ending = Ending("unknown", WritingCode.CARD_FAULTY)
-        live.ending = ending
-        self._journal.end(live.row, ending, desk.serial, dry_run=live.job.dry_run)
+    def _profile(self, plugin: str) -> CardProfile:
+        profile = self._parts.profiles.get(plugin)
+        if profile is None:
+            raise WritingRefused(WritingCode.PROFILE_UNKNOWN)
+        return profile
 
-    def _drive(self, live: _Live, desk: CardDesk) -> Ending:
-        writing = write_card(desk, live.job)
-        try:
-            while True:
-                item = next(writing)
-                if isinstance(item, Found):
-                    live.found = item
-                    self._journal.found(live.row.id, item, live.job)
-                else:
-                    self._journal.record(live.row.id, item)
-        except StopIteration as end:
-            ending: Ending = end.value
-            return ending
-        finally:
-            writing.close()
 
-    def _view(self, live: _Live, sequence: int = 0, commands: Commands = ()) -> WritingView:
-        state = "approval" if live.needs_approval else live.ending.state if live.ending else "open"
-        code = live.ending.code.value if live.ending and live.ending.code else None
-        plan = tuple(map(str, live.found.plan.steps)) if live.found else ()
-        card = live.found.state.as_json() if live.found else None
-        return WritingView(live.row.id, state, sequence, commands, code, plan, card)
-
-    def _find(self, writing: UUID) -> _Live:
-        live = self._live.get(writing)
-        if live is None:
-            raise WritingRefused(
-                WritingCode.WRITING_ENDED if self._journal.state(writing) else WritingCode.WRITING_UNKNOWN
-            )
-        return live
-
-    def _forget_old(self) -> None:
-        ended = [key for key, live in self._live.items() if live.ending is not None]
-        for key in ended[: max(0, len(self._live) - _KEPT)]:
-            del self._live[key]
+def _require(terminal: Terminal, right: str) -> None:
+    if right not in terminal.services:
+        raise WritingRefused(WritingCode.COUNTER_ONLY if right == RIGHT else WritingCode.GATE_ONLY)

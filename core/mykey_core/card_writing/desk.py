@@ -157,7 +157,7 @@ class CardDesk:
 
     def _do(self, step: Step, image: ServiceImage | None) -> None:
         match step.kind:
-            case StepKind.CREATE | StepKind.DELETE | StepKind.ROOT_KEY:
+            case StepKind.CREATE | StepKind.DELETE | StepKind.ROOT_KEY | StepKind.FLOOR:
                 self._do_at_root(step, image)
             case StepKind.PUT_KEY:
                 self._put_key(step)
@@ -169,6 +169,8 @@ class CardDesk:
         assert isinstance(root, ServiceDirectory)  # noqa: S101 - `_at` the root
         if step.kind is StepKind.DELETE:
             root.delete(step.service)
+        elif step.kind is StepKind.FLOOR:
+            root.raise_floor(step.generation)
         elif step.kind is StepKind.ROOT_KEY:
             slot = self._slot(ROOT_SERVICE, root.header.issuer, Role.ADMIN, step.generation)
             root.put_key(generation=step.generation, keys=self._keys.wrapped(slot, self._under()))

@@ -44,6 +44,14 @@ class WritingCode(StrEnum):
     WRITING_UNKNOWN = "writing_unknown"
     WRITING_ENDED = "writing_ended"
     WRITING_OUT_OF_STEP = "writing_out_of_step"
+    SERVICE_NOT_USABLE = "service_not_usable"
+    GATE_ONLY = "card_gate_only"
+    TAP_REFUSED_BY_CARD = "tap_refused_by_card"
+    TAP_UNKNOWN = "card_tap_unknown"
+    NOT_SHARED = "card_not_shared"
+    RELEASE_NOT_NEEDED = "release_not_needed"
+    FLOOR_TOO_HIGH = "floor_too_high"
+    VISIT_ENDED = "visit_ended"
 
 
 class WritingRefused(Refusal):

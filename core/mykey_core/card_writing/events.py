@@ -19,6 +19,13 @@ register(
         {"code": CODE, "terminal": UUID, "service_point": NAME, "approved_by": CODE, "dry_run": BOOLEAN},
     ),
     EventType("card_writing.resolved", {"writing": UUID, "state": CODE}),
+    EventType("card_writing.release_asked", {"writing": UUID, "evidence": CODE, "by": CODE}),
+    EventType("card_writing.released", {"writing": UUID, "evidence": CODE, "by": CODE, "approved_by": CODE}),
+    EventType(
+        "card_tap.ended",
+        {"tap": UUID, "plugin": CODE, "terminal": UUID, "state": CODE},
+        {"code": CODE},
+    ),
 )
 
 REGISTERED: Final = True

@@ -5,8 +5,8 @@ Cards are known by a keyed hash of their serial. Campaigns keep a journal of the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from mykey_core.card_writing.card_state import CardState
 from mykey_core.card_writing.errors import WritingCode, WritingRefused
 from mykey_core.card_writing.events import REGISTERED
 from mykey_core.card_writing.plan import Step, StepKind
+from mykey_core.card_writing.references import CardReferences
 from mykey_core.card_writing.tables import card_writing, card_writing_step, known_card
 from mykey_core.card_writing.writer import Ending, Entry, Found, Job
 from mykey_core.clock import Clock
@@ -40,19 +41,25 @@ class WritingRow:
     service_point: str | None = None
 
 
-class WritingJournal:
-    """The journal of one municipality. `reference` makes a card's keyed hash from its serial (32 bytes)."""
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """A writing under way: the terminal that does it, and the process in which the session with the card lives."""
 
-    def __init__(
-        self, database: Database, municipality: str, clock: Clock, reference: Callable[[bytes], bytes]
-    ) -> None:
+    terminal: UUID | None
+    process: UUID | None
+
+
+class WritingJournal:
+    """The journal of one municipality. `references` make keyed hashes of cards' serials."""
+
+    def __init__(self, database: Database, municipality: str, clock: Clock, references: CardReferences) -> None:
         self._database = database
         self._municipality = municipality
         self._clock = clock
-        self._reference = reference
+        self._references = references
 
-    def begin(self, row: WritingRow) -> None:
-        """Open a writing."""
+    def begin(self, row: WritingRow, process: UUID | None = None, lease_until: datetime | None = None) -> None:
+        """Open a writing; `process` is the one in which the session with the card will live."""
         with self._database.writing() as session:
             session.execute(
                 insert(card_writing).values(
@@ -64,6 +71,8 @@ class WritingJournal:
                     provider=row.provider,
                     state="open",
                     begun_at=self._clock(),
+                    process=process,
+                    lease_until=lease_until,
                 )
             )
 
@@ -74,11 +83,13 @@ class WritingJournal:
 
     def found(self, writing: UUID, found: Found, job: Job) -> None:
         """The card was read: resolve earlier doubts by it, and refuse one whose transaction counter went back."""
-        card = self._reference(found.state.header.serial)
+        serial = found.state.header.serial
         with self._database.writing() as session:
-            self._resolve(session, card, found.state, job)
+            self._resolve(session, serial, found.state, job)
+            known = self._known(session, serial)
+            card = self._references.newest(serial) if known is None else bytes(known.card)
             session.execute(update(card_writing).where(*self._own(writing)).values(card=card))
-            refusal = self._see(session, card, found.state)
+            refusal = self._see(session, card, known, found.state)
         if refusal is not None:
             raise refusal
 
@@ -106,7 +117,7 @@ class WritingJournal:
     def admit(self, serial: bytes) -> None:
         """Refuse a card in quarantine, before anything is proven to it."""
         with self._database.reading() as session:
-            known = self._known(session, self._reference(serial))
+            known = self._known(session, serial)
         if known is not None and known.state == "quarantined":
             raise WritingRefused(WritingCode.CARD_QUARANTINED, known.reason or "")
 
@@ -116,10 +127,15 @@ class WritingJournal:
         own = self._own(row.id)
         with self._database.writing() as session:
             code = ending.code.value if ending.code else None
-            session.execute(update(card_writing).where(*own).values(state=ending.state, code=code, ended_at=now))
+            values = {"state": ending.state, "code": code, "ended_at": now, "process": None, "lease_until": None}
+            session.execute(update(card_writing).where(*own).values(**values))
+            if serial is not None:
+                if ending.state == "quarantined":
+                    self._quarantine(session, serial, code)
+                known = self._known(session, serial)
+                card = None if known is None else bytes(known.card)
+                session.execute(update(card_writing).where(*own).values(card=card))
             stored = session.execute(select(card_writing.c.card, card_writing.c.approved_by).where(*own)).one()
-            if ending.state == "quarantined" and serial is not None:
-                self._quarantine(session, self._reference(serial), code)
             facts = {
                 "writing": str(row.id),
                 "operation": row.operation,
@@ -135,6 +151,20 @@ class WritingJournal:
             }
             append(session, self._municipality, now, "card_writing.ended", facts)
 
+    def is_approved(self, writing: UUID) -> bool:
+        """Whether a second person has approved it, in whichever process."""
+        with self._database.reading() as session:
+            approver = session.execute(select(card_writing.c.approved_by).where(*self._own(writing))).scalar()
+        return approver is not None
+
+    def open_row(self, writing: UUID) -> OpenRow | None:
+        """Where an open writing lives; None when it has ended, or its process has not been heard of for too long."""
+        own = card_writing.c
+        where = (*self._own(writing), own.state == "open", own.lease_until > self._clock())
+        with self._database.reading() as session:
+            found = session.execute(select(own.terminal_id, own.process).where(*where)).first()
+        return None if found is None else OpenRow(found.terminal_id, found.process)
+
     def state(self, writing: UUID) -> tuple[str, str | None] | None:
         """(state, code) of a writing; None when there is none of this id."""
         with self._database.reading() as session:
@@ -145,30 +175,36 @@ class WritingJournal:
 
     # -- cards ------------------------------------------------------------------------------------------------
 
-    def _see(self, session: Session, card: bytes, state: CardState) -> WritingRefused | None:
-        known = self._known(session, card)
+    def _see(self, session: Session, card: bytes, known: Any, state: CardState) -> WritingRefused | None:
         if known is not None and state.counter < known.last_counter:
             return WritingRefused(WritingCode.CARD_TAMPERED, "its transaction counter went back")
         seen = {"generation": state.header.generations[0], "last_counter": state.counter, "seen_at": self._clock()}
         if known is None:
-            session.execute(insert(known_card).values(municipality=self._municipality, card=card, state="good", **seen))
+            session.execute(insert(known_card).values(**self._new(card), state="good", **seen))
         else:
             session.execute(update(known_card).where(*self._of(card)).values(**seen))
         return None
 
-    def _known(self, session: Session, card: bytes) -> Any:
-        return session.execute(select(known_card).where(*self._of(card))).first()
+    def _known(self, session: Session, serial: bytes) -> Any:
+        """Its row, under whichever key epoch it is stored: re-keying may be under way."""
+        town = known_card.c.municipality == self._municipality
+        found = select(known_card).where(town, known_card.c.card.in_(self._references.all(serial)))
+        return session.execute(found).first()
 
-    def _quarantine(self, session: Session, card: bytes, reason: str | None) -> None:
-        known = self._known(session, card)
+    def _new(self, card: bytes) -> dict[str, Any]:
+        return {"municipality": self._municipality, "card": card, "key_epoch": self._references.epoch}
+
+    def _quarantine(self, session: Session, serial: bytes, reason: str | None) -> None:
+        known = self._known(session, serial)
         values = {"state": "quarantined", "reason": reason}
         if known is None:
             seen = {"generation": 0, "last_counter": 0, "seen_at": self._clock()}
-            session.execute(insert(known_card).values(municipality=self._municipality, card=card, **values, **seen))
+            card = self._references.newest(serial)
+            session.execute(insert(known_card).values(**self._new(card), **values, **seen))
         elif known.state != "quarantined":  # the first reason is the one to look into
-            session.execute(update(known_card).where(*self._of(card)).values(**values))
+            session.execute(update(known_card).where(*self._of(bytes(known.card))).values(**values))
 
-    def _resolve(self, session: Session, card: bytes, state: CardState, job: Job) -> None:
+    def _resolve(self, session: Session, serial: bytes, state: CardState, job: Job) -> None:
         """Steps of earlier writings of this card whose outcome was unknown: done when the card shows them."""
         steps, writings = card_writing_step.c, card_writing.c
         rows = session.execute(
@@ -177,7 +213,7 @@ class WritingJournal:
             .where(
                 steps.municipality == self._municipality,
                 writings.municipality == self._municipality,
-                writings.card == card,
+                writings.card.in_(self._references.all(serial)),
                 steps.state.in_(_UNRESOLVED),
             )
         ).all()
@@ -188,6 +224,42 @@ class WritingJournal:
             session.execute(update(card_writing_step).where(*where, steps.number == row.number).values(**outcome))
             facts = {"writing": str(row.writing_id), "state": outcome["state"]}
             append(session, self._municipality, self._clock(), "card_writing.resolved", facts)
+
+    # -- release from quarantine ------------------------------------------------------------------------------
+
+    def ask_release(self, writing: UUID, evidence: str, by: str, *, two: bool) -> str:
+        """Ask to release the card of a writing, or (where `two` people are needed) agree as the second one.
+
+        "asked" or "released". `release_not_needed`, and `approval_by_another` for the person who asked.
+        """
+        now = self._clock()
+        with self._database.writing() as session:
+            known = self._quarantined(session, writing)
+            asked = known.release_by if known.release_evidence == evidence else None
+            if asked == by:
+                raise WritingRefused(WritingCode.APPROVAL_BY_ANOTHER)
+            facts = {"writing": str(writing), "evidence": evidence}
+            if two and asked is None:
+                values = {"release_evidence": evidence, "release_by": by}
+                session.execute(update(known_card).where(*self._of(bytes(known.card))).values(**values))
+                append(session, self._municipality, now, "card_writing.release_asked", {**facts, "by": by})
+                return "asked"
+            self._release(session, bytes(known.card))
+            facts |= {"by": asked or by, "approved_by": by}
+            append(session, self._municipality, now, "card_writing.released", facts)
+        return "released"
+
+    def _quarantined(self, session: Session, writing: UUID) -> Any:
+        card = session.execute(select(card_writing.c.card).where(*self._own(writing))).scalar()
+        known = session.execute(select(known_card).where(*self._of(bytes(card)))).first() if card else None
+        if known is None or known.state != "quarantined":
+            raise WritingRefused(WritingCode.RELEASE_NOT_NEEDED)
+        return known
+
+    def _release(self, session: Session, card: bytes) -> None:
+        """The counter begins anew with what the card says next: otherwise a restored card would be put aside again."""
+        values = {"state": "good", "reason": None, "last_counter": 0, "release_evidence": None, "release_by": None}
+        session.execute(update(known_card).where(*self._of(card)).values(**values))
 
     def _steps(self, session: Session, writing: UUID) -> list[str]:
         steps = card_writing_step.c

@@ -27,6 +27,7 @@ class Operation(StrEnum):
     DELETE = "delete"
     MOVE_OUT = "move-out"
     CHECK = "check"
+    RAISE_FLOOR = "raise-floor"
 
 
 @unique
@@ -42,6 +43,7 @@ class StepKind(StrEnum):
     DEACTIVATE = "deactivate"
     DELETE = "delete"
     ROOT_KEY = "root-key"
+    FLOOR = "floor"
     ISSUER_KEYS = "issuer-keys"
     LOAD = "load"
     INSTALL = "install"
@@ -85,6 +87,8 @@ class Step:
             return self.kind is not StepKind.PERSONALIZE or bool(state.header.generations[0])
         if self.kind is StepKind.ROOT_KEY:
             return state.header.generations[0] >= self.generation
+        if self.kind is StepKind.FLOOR:
+            return state.header.floor >= self.generation
         found = state.services.get(self.service)
         if found is None or self.kind is StepKind.DELETE:
             return found is None and self.kind is StepKind.DELETE
@@ -159,6 +163,20 @@ def plan_other(operation: Operation, service: int, issuer: int, state: CardState
     kind = StepKind.DEACTIVATE if operation is Operation.SUSPEND else StepKind.ACTIVATE
     target = LifeCycle.DEACTIVATED if operation is Operation.SUSPEND else LifeCycle.ACTIVATED
     return Plan(operation, () if found.life_cycle is target else (_life_cycle(kind, service, found),))
+
+
+def plan_floor(generation: int, state: CardState) -> Plan:
+    """Let the card refuse keys below `generation`, for ever.
+
+    `floor_too_high` while the card has an older key, which would open nothing any more: rotate it first.
+    """
+    held = [*state.header.generations, *(number for found in state.services.values() for number in found.generations)]
+    oldest = min((number for number in held if number), default=0)
+    if generation > oldest:
+        raise WritingRefused(WritingCode.FLOOR_TOO_HIGH, f"keys of generation {oldest} are in use on the card")
+    if state.header.floor >= generation:
+        return Plan(Operation.RAISE_FLOOR, ())
+    return Plan(Operation.RAISE_FLOOR, (Step(StepKind.FLOOR, 0, Role.ADMIN, generation),))
 
 
 def _life_cycle(kind: StepKind, service: int, found: ServiceState) -> Step:

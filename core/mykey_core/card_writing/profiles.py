@@ -52,6 +52,8 @@ class CardField(_Model):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     type: Literal["text", "integer", "date"] = "text"
     size: int = Field(default=32, ge=1, le=120)
+    title: dict[Literal["ja", "en", "ja-Hira"], str] = Field(default_factory=dict)
+    """What a counter calls it; the name where it has none."""
 
     def encode(self, value: Value) -> bytes:
         """The value's bytes; `profile_does_not_fit` for a value of another type or too long."""

@@ -36,6 +36,11 @@ class RelayedCard:
         """Whether the writing has ended: nothing more will be asked."""
         return self._over
 
+    @property
+    def last(self) -> tuple[int, Commands]:
+        """The number of the last exchange, and the commands that wait for their answer."""
+        return self._sequence, self._last
+
     # -- the writing's side -------------------------------------------------------------------------------------
 
     def send_apdu(self, command: bytes) -> bytes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mykey_core.card_writing.keys.provider import CardKeyProvider, ProviderKind
 from mykey_core.card_writing.keys.software import load_card_keys
@@ -29,13 +29,15 @@ class CardTokenSettings(_Model):
 class CardWritingSettings(_Model):
     """Everything of the table `[card_writing]`.
 
-    `four_eyes` are operations that a second member of staff has to approve.
+    `four_eyes` are operations that a second member of staff has to approve; `release` is that of a card from
+    quarantine. `shared_with` are towns whose cards are written here, too: the master keys are common to all of them.
     """
 
     provider: ProviderKind = ProviderKind.SOFTWARE
     keys_file: Path = Path("card-keys.json")
     pkcs11: CardTokenSettings | None = None
-    four_eyes: frozenset[Operation] = frozenset()
+    four_eyes: frozenset[Operation | Literal["release"]] = frozenset()
+    shared_with: frozenset[Annotated[str, Field(pattern=r"^\d{6}$")]] = frozenset()
 
     @model_validator(mode="after")
     def _has_a_token(self) -> Self:

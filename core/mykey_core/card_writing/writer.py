@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from mykey_core.card_writing.card_state import CardState
 from mykey_core.card_writing.desk import CardDesk, OutcomeUnknown
 from mykey_core.card_writing.errors import WritingCode, WritingRefused
-from mykey_core.card_writing.plan import Operation, Plan, Step, plan_other, plan_write
+from mykey_core.card_writing.plan import Operation, Plan, Step, plan_floor, plan_other, plan_write
 from mykey_core.card_writing.profiles import ServiceImage
 
 StepState = Literal["intent", "done", "unknown", "refused"]
@@ -64,6 +64,8 @@ class Job:
         """The missing steps; `WritingRefused` when the card cannot be brought there."""
         if self.operation is Operation.CHECK:
             return Plan(self.operation, ())
+        if self.operation is Operation.RAISE_FLOOR:
+            return plan_floor(self.generation, state)
         if self.operation is Operation.WRITE and self.image is not None:
             return plan_write(self.image, state, self.generation)
         return plan_other(self.operation, self.service, self.issuer, state, with_value=self.with_value)

@@ -25,6 +25,7 @@ class Label(bytes, Enum):
     MYKEY_ID = b"mykey mykey-id v1\x00"
     ATTRIBUTES = b"mykey attribute mark v1\x00"
     NEXT_EPOCH = b"mykey next epoch v1\x00"
+    CARD = b"card\x00"  # of a serial of our own application on a card
 
 
 def credential_content(issuer_fingerprint: bytes, serial_number: int) -> bytes:

@@ -15,6 +15,7 @@ from sqlalchemy import Table, column, insert, select, table, update
 
 from mykey_core.audit.events import CODE, INTEGER, EventType, register
 from mykey_core.audit.records import append
+from mykey_core.card_writing.tables import card_tap, card_writing, known_card
 from mykey_core.identity.errors import IdentityRefused
 from mykey_core.identity.people import People
 from mykey_core.identity.references import next_reference, pairwise_id, sector_of
@@ -52,6 +53,7 @@ class Rekeying:
         else:
             moved = self._move_references(session, credential, ("reference", "key_reference"), newest, batch)
             moved += self._move_references(session, attribute_mark, ("mark",), newest, batch)
+            moved += self._move_cards(session, newest, batch)
         if moved:
             facts = {"purpose": purpose.value, "epoch": newest, "rows": moved}
             append(session, self.people.municipality, at, "identity.rekeyed", facts)
@@ -60,7 +62,8 @@ class Rekeying:
     def waiting(self, session: Session, purpose: Purpose) -> int:
         """How many rows are still of an older epoch."""
         newest = self.people.keys.epochs(purpose)[-1]
-        tables: Iterable[Table] = (pairwise,) if purpose is Purpose.PAIRWISE else (credential, attribute_mark)
+        pairwise_only = purpose is Purpose.PAIRWISE
+        tables: Iterable[Table] = (pairwise,) if pairwise_only else (credential, attribute_mark, known_card)
         behind = (
             select(own.c.key_epoch).where(own.c.municipality == self.people.municipality, own.c.key_epoch < newest)
             for own in tables
@@ -78,6 +81,20 @@ class Rekeying:
             same = (own.c.municipality == self.people.municipality) & (own.c.person_id == person)
             this = same & (own.c[columns[0]] == references[0])
             session.execute(update(own).where(this).values(**moved, key_epoch=newest))
+        return len(rows)
+
+    def _move_cards(self, session: Session, newest: int, batch: int) -> int:
+        """Cards of our application, with the journals that name them."""
+        own = known_card.c
+        behind = (own.municipality == self.people.municipality, own.key_epoch < newest)
+        rows = session.execute(select(own.card, own.key_epoch).where(*behind).limit(batch)).all()
+        for row in rows:
+            card = self._later(row.card, row.key_epoch, newest)
+            for naming in (known_card, card_writing, card_tap):
+                this = (naming.c.municipality == self.people.municipality) & (naming.c.card == row.card)
+                session.execute(update(naming).where(this).values(card=card))
+            this = (own.municipality == self.people.municipality) & (own.card == card)
+            session.execute(update(known_card).where(this).values(key_epoch=newest))
         return len(rows)
 
     def _later(self, reference: bytes | None, epoch: int, newest: int) -> bytes | None:

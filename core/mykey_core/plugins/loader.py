@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 
@@ -24,6 +24,7 @@ from mykey_core.plugins.log import PluginLog
 from mykey_core.plugins.manifest import Manifest, read_manifest
 from mykey_core.plugins.typed_settings import Settings, typed
 from mykey_core.storage import migrate
+from mykey_core.storage.plugin_tables import has_room
 
 ENTRY_POINT_GROUP = "mykey.plugins"
 TYPED_SETTINGS_SINCE = (0, 2)
@@ -65,6 +66,8 @@ class Surroundings:
     municipality: str
     engine: Engine
     host: Host
+    slots: dict[int, str] = field(default_factory=dict)
+    """Slots on the card, and the active plugin that each belongs to."""
 
 
 def installed_plugins() -> dict[str, EntryPoint]:
@@ -115,6 +118,7 @@ def _load_one(
 def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Surroundings) -> LoadedPlugin:
     if manifest.name != point.name:
         raise ManifestError(point.name, f"its manifest calls it '{manifest.name}'")
+    _require_free_slot(manifest, hub)
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(point.load(), name=manifest.name)
@@ -131,7 +135,16 @@ def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: 
         _local_hosts=choice.local_hosts,
     )
     manager.hook.mykey_setup(context=context)
+    if manifest.card_profile is not None:
+        hub.slots[manifest.card_profile.service] = manifest.name
     return LoadedPlugin(context, choice, manager)
+
+
+def _require_free_slot(manifest: Manifest, hub: Surroundings) -> None:
+    """Two plugins never share a slot of a card: the one whose name comes later is set aside, and says why."""
+    slot = None if manifest.card_profile is None else manifest.card_profile.service
+    if slot is not None and slot in hub.slots:
+        raise PluginError(manifest.name, f"the plugin '{hub.slots[slot]}' has its slot {slot:04X} on the card")
 
 
 def _settings(manifest: Manifest, choice: PluginChoice) -> Settings:
@@ -145,3 +158,5 @@ def _require_current_tables(manifest: Manifest, engine: Engine) -> None:
     current, newest = migrate.status(engine, manifest.package, migrate.version_table_of(manifest.name))
     if current != newest:
         raise PluginError(manifest.name, "its tables are not those of this version: run `mykey db upgrade`")
+    if not has_room(engine, manifest.name):
+        raise PluginError(manifest.name, "its database role is missing: run `mykey db upgrade`")

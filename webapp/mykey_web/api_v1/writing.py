@@ -5,7 +5,7 @@ The secure channel runs in the core; what passes here is protected by it and not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -14,27 +14,30 @@ from apiflask import APIBlueprint
 from flask import g
 from pydantic import BaseModel, Field
 
-from mykey_core.card_writing.counter import CardCounter, WritingOrder, WritingView
+from mykey_cardap.service_application.numbers import Kind
+from mykey_core.card_writing.card_taps import TapOrder
+from mykey_core.card_writing.counter import CardCounter, WritingOrder
 from mykey_core.card_writing.errors import WritingCode, WritingRefused
-from mykey_core.card_writing.journal import WritingJournal
+from mykey_core.card_writing.live import WritingView
+from mykey_core.card_writing.office import open_counter, profile_data
 from mykey_core.card_writing.plan import Operation
-from mykey_core.card_writing.profiles import CardData
+from mykey_core.card_writing.profiles import CardField
 from mykey_core.hub import Hub
-from mykey_core.keys.provider import FIRST_EPOCH, Purpose
 from mykey_web import problems
 from mykey_web.api_v1.models import Model
 
 _MAX_APDU = 2 * 65_544  # hexadecimal digits of the longest extended APDU
 _Apdu = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2})+$", min_length=4, max_length=_MAX_APDU)]
-_Operation = Literal["write", "suspend", "resume", "delete", "move-out", "check"]
+_Operation = Literal["write", "suspend", "resume", "delete", "move-out", "check", "raise-floor"]
 _Takes = Callable[[APIBlueprint, type[BaseModel]], Callable[[Callable[..., Any]], Callable[..., Any]]]
-_CARD = b"card\x00"  # keeps the keyed hashes of cards apart from those of credentials
 
 
 class WritingRequest(Model):
     """What shall be done. `values`, `value` (yen), `rides` and `period` are for `write`.
 
-    `with_value`: a deletion may destroy a value, because its refund has been settled.
+    With the `visit_id` of a tap, the plugin hands over the data for that person, and `values` are what it asked for.
+    `with_value`: a deletion may destroy a value, because its refund has been settled. `shared_with`: towns whose
+    cards may be written, too, out of those that the settings name.
     """
 
     operation: _Operation
@@ -45,6 +48,61 @@ class WritingRequest(Model):
     period: int = 0
     with_value: bool = False
     dry_run: bool = False
+    visit_id: str | None = Field(default=None, max_length=64)
+    shared_with: list[Annotated[str, Field(pattern=r"^[0-9]{6}$")]] = Field(default_factory=list, max_length=64)
+
+
+class TapOrderRequest(Model):
+    """A transaction with a service on the card: amounts in yen; `period` is the card's own when it is left out."""
+
+    plugin: str = Field(max_length=64)
+    kind: Literal["ride", "debit", "credit", "refund", "grant"]
+    total: int = Field(default=0, ge=0, le=0xFFFFFFFF)
+    amount: int = Field(default=0, ge=0, le=0xFFFFFFFF)
+    period: int | None = Field(default=None, ge=0, le=0xFFFF)
+
+
+class ReleaseRequest(Model):
+    """Why a card may leave quarantine: what was found out, as a word of the list."""
+
+    evidence: Literal["card-examined", "terminal-fault", "key-restored", "card-restored"]
+
+
+class ReleaseReply(Model):
+    """`asked`: a second terminal has to agree with the same evidence."""
+
+    writing_id: str
+    state: Literal["asked", "released"]
+
+
+class CardFieldView(Model):
+    """One value that the counter asks for, or the plugin hands over."""
+
+    name: str
+    title: str
+    type: str
+    size: int
+
+
+class CardProfileView(Model):
+    """What a plugin may have written on cards. `from_plugin`: it hands the data over for a person who has tapped."""
+
+    plugin: str
+    title: str
+    service: str
+    label: str
+    fields: list[CardFieldView]
+    upper: int
+    allowance: int
+    from_plugin: bool
+
+
+class CardProfilesReply(Model):
+    """Everything that a card counter can write; `four_eyes` are operations that a second terminal approves."""
+
+    profiles: list[CardProfileView]
+    four_eyes: list[str]
+    shared_with: list[str]
 
 
 class ResponsesRequest(Model):
@@ -67,7 +125,9 @@ class WritingReply(Model):
     sequence: int
     commands: list[str]
     plan: list[str]
+    steps_done: int = 0
     card: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
     problem: dict[str, Any] | None = None
 
 
@@ -101,6 +161,31 @@ def add_writing_routes(api: APIBlueprint, hub: Hub, takes: _Takes) -> None:
         """Approve a writing that needs a second person, at another terminal."""
         return _reply(desk.counter.approve(g.terminal, _id(writing_id)))
 
+    @api.post("/card-writings/<writing_id>/release")
+    @takes(api, ReleaseRequest)
+    @api.output(ReleaseReply)
+    @api.doc(security="terminal", tags=["card writing"])
+    def release(writing_id: str, body: ReleaseRequest) -> ReleaseReply:
+        """Let the card of a writing leave quarantine, with what was found out about it."""
+        state = desk.counter.release(g.terminal, _id(writing_id), body.evidence)
+        return ReleaseReply(writing_id=writing_id, state=state)  # type: ignore[arg-type]
+
+    @api.post("/card-taps")
+    @takes(api, TapOrderRequest)
+    @api.output(WritingReply, status_code=201)
+    @api.doc(security="terminal", tags=["card writing"])
+    def begin_card_tap(body: TapOrderRequest) -> WritingReply:
+        """Begin a transaction with a service on the card, without PIN; it is relayed like a writing."""
+        order = TapOrder(body.plugin, Kind[body.kind.upper()], body.total, body.amount, body.period)
+        return _reply(desk.counter.begin_tap(g.terminal, order))
+
+    @api.get("/card-profiles")
+    @api.output(CardProfilesReply)
+    @api.doc(security="terminal", tags=["card writing"])
+    def card_profiles() -> CardProfilesReply:
+        """What can be written on cards here."""
+        return desk.profiles()
+
     @api.get("/card-writings/<writing_id>")
     @api.output(WritingReply)
     @api.doc(security="terminal", tags=["card writing"])
@@ -117,34 +202,71 @@ class _Desk:
 
     @cached_property
     def counter(self) -> CardCounter:
-        hub, town = self._hub, self._hub.settings.municipality
-        return CardCounter(
-            database=hub.database,
-            municipality=town,
-            journal=WritingJournal(hub.database, town, hub.clock, self._reference),
-            settings=hub.settings.card_writing,
-            profiles=self._profiles,
-            keys=lambda: hub.settings.card_writing.open_keys(town),
-        )
-
-    @cached_property
-    def _profiles(self) -> dict[str, Any]:
-        plugins = self._hub.plugins.plugins.items()
-        found = {name: plugin.context.manifest.card_profile for name, plugin in plugins}
-        return {name: profile for name, profile in found.items() if profile is not None}
-
-    def _reference(self, serial: bytes) -> bytes:
-        return self._hub.people.keys.mac(Purpose.CREDENTIAL, FIRST_EPOCH, _CARD + serial)
+        return open_counter(self._hub)
 
     def order(self, body: WritingRequest) -> WritingOrder:
         """The body as the core takes it."""
-        data = None
-        profile = self._profiles.get(body.plugin)
         operation = Operation(body.operation)
-        if operation is Operation.WRITE and profile is not None:
-            values = profile.values_from_json(body.values)
-            data = CardData(values, value=body.value, rides=body.rides, period=body.period)
-        return WritingOrder(operation, body.plugin, data, with_value=body.with_value, dry_run=body.dry_run)
+        data, subject = profile_data(
+            self._hub,
+            self.counter.profiles.get(body.plugin) if operation is Operation.WRITE else None,
+            body.plugin,
+            body.values,
+            numbers=(body.value, body.rides, body.period),
+            visit=_id(body.visit_id) if body.visit_id else None,
+            terminal=g.terminal.id,
+        )
+        return WritingOrder(
+            operation,
+            body.plugin,
+            data,
+            with_value=body.with_value,
+            dry_run=body.dry_run,
+            shared_with=frozenset(body.shared_with),
+            subject=subject,
+        )
+
+    def profiles(self) -> CardProfilesReply:
+        """The profiles of all active plugins, worded for the request."""
+        settings = self._hub.settings.card_writing
+        language = problems.request_language()
+        return CardProfilesReply(
+            profiles=[self._profile(name, language) for name in sorted(self.counter.profiles)],
+            four_eyes=sorted(map(str, settings.four_eyes)),
+            shared_with=sorted(settings.shared_with),
+        )
+
+    def _profile(self, name: str, language: str) -> CardProfileView:
+        plugin = self._hub.plugins.plugins[name]
+        profile = self.counter.profiles[name]
+        return CardProfileView(
+            plugin=name,
+            title=_in_language(plugin.context.manifest.title, language),
+            service=f"{profile.service:04X}",
+            label=profile.label,
+            fields=[
+                CardFieldView(
+                    name=line.name,
+                    title=_in_language(line.title, language) or line.name,
+                    type=line.type,
+                    size=line.size,
+                )
+                for line in profile.fields
+            ],
+            upper=profile.limits.upper,
+            allowance=profile.limits.allowance,
+            from_plugin=hasattr(plugin.manager.hook, "mykey_card_profile")
+            and bool(plugin.manager.hook.mykey_card_profile.get_hookimpls()),
+        )
+
+
+def _field(line: CardField, language: str) -> CardFieldView:
+    title = _in_language(line.title, language) or line.name
+    return CardFieldView(name=line.name, title=title, type=line.type, size=line.size)
+
+
+def _in_language(texts: Mapping[Any, str], language: str) -> str:
+    return texts.get(language) or texts.get("ja", "")
 
 
 def _id(text: str) -> UUID:
@@ -162,6 +284,8 @@ def _reply(view: WritingView) -> WritingReply:
         sequence=view.sequence,
         commands=[command.hex() for command in view.commands],
         plan=list(view.plan),
+        steps_done=view.steps_done,
+        result=dict(view.result) if view.result is not None else None,
         card=dict(view.card) if view.card is not None else None,
         problem=problem,
     )

@@ -44,7 +44,7 @@ HOME, AWAY = "132217", "102016"
 SERVICES = ("library-desk", "points-desk")
 PLUGINS = """
 [plugins.library]
-grants = ["database", "tap"]
+grants = ["audit", "database", "events", "jobs", "offline", "pages", "people", "tap"]
 [plugins.library.services.library-desk]
 residents_only = true
 [plugins.points]

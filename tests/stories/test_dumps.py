@@ -21,7 +21,10 @@ from mykey_testkit.clock import ManualClock
 
 Dump = Mapping[str, list[Row[Any]]]
 # What a town has whoever its people are: catalogues, service points, migrations, its own devices.
-_NOT_ABOUT_PERSONS = ("library_item", "library_patron", "alembic_version", "service_point", "municipality", "terminal")
+_NOT_ABOUT_PERSONS = (
+    *("library_item", "library_title", "library_branch", "library_policy", "library_patron"),
+    *("alembic_version", "service_point", "municipality", "terminal"),
+)
 _SHORT = 4  # shorter values (a count, a flag, a kind) are shared by too many to tell people apart
 _PEOPLE = (
     ("anna", "adult", date(1980, 2, 17)),

@@ -13,7 +13,7 @@ _PLUGINS = """\
 # What this town enables, and what it grants. `mykey plugins` shows the state of each plugin and why.
 [plugins.library]
 enabled = true
-grants = ["database", "tap"]
+grants = ["audit", "database", "events", "jobs", "offline", "pages", "people", "tap"]
 
 [plugins.library.services.library-desk]
 residents_only = true

@@ -1,132 +1,214 @@
-"""The library desk: what happens at a tap and at the actions that follow it."""
+"""The library desk and the self-check machine: what happens at a tap and at the actions that follow it.
+
+It speaks to any library system through `circulation.Circulation`; what it shows is made in `views`.
+"""
 
 from __future__ import annotations
 
-from mykey_core.api import (
-    Facts,
-    Message,
-    Notice,
-    Outcome,
-    PluginContext,
-    PluginDatabase,
-    Table,
-    TapRequest,
-    TapResult,
-    Text,
-    tokyo_date,
-)
-from mykey_library.policy import LoanPolicy
-from mykey_library.store import CirculationStore, Patron
+from typing import Final
 
-_NEXT = ("lend", "return")
+from mykey_core.api import Outcome, PluginContext, PluginDatabase, TapRequest, TapResult, tokyo_date
+from mykey_library import family
+from mykey_library.circulation import (
+    CheckoutRequest,
+    Circulation,
+    Flag,
+    HoldMode,
+    HoldRequest,
+    LoanOutcome,
+    PatronState,
+    Place,
+    Reason,
+)
+from mykey_library.circulation import Outcome as Answer
+from mykey_library.links import LinkKind, Links
+from mykey_library.rows import Rows
+from mykey_library.system import open_circulation
+from mykey_library.views import Views
+
+_VISIT: Final = ("lend", "return", "renew", "renew-all", "hold", "cancel-hold", "receipt")
+_FAMILY: Final = ("family", "lend-for")
+_CLOSED_TO: Final = frozenset({Reason.PATRON_STOPPED, Reason.PATRON_EXPIRED, Reason.CARD_LOST, Reason.PATRON_UNKNOWN})
 
 
 class Desk:
-    """One request at the desk."""
+    """One request at the desk or at a self-check machine."""
 
     def __init__(self, context: PluginContext, request: TapRequest, database: PluginDatabase) -> None:
-        self._text = context.text
+        self._context = context
         self._request = request
-        self._store = CirculationStore(database)
-        self._policy = LoanPolicy.from_settings(context.settings)
+        self._links = Links(Rows(database))
+        place = Place(request.service_point, request.service_point)
+        self._library: Circulation = open_circulation(context, database, request.at, place)
+        self._views = Views(context.text, self._library, tokyo_date(request.at))
+
+    def act(self) -> TapResult:
+        """Do what was asked for."""
+        return getattr(self, _METHODS[self._request.action])()  # type: ignore[no-any-return] # all are TapResult
+
+    # -- the card ----------------------------------------------------------------------------------------
 
     def open(self) -> TapResult:
-        """Show the patron's account."""
-        patron = self._patron()
-        if patron is None:
+        """Show the patron's account. A link by MyKey ID silently becomes one by the card as well."""
+        number = self._links.number_of(self._subject())
+        if number is None:
             return self._refused("not_linked", offers=("link",))
-        if not patron.active:
-            return self._refused("patron_stopped")
-        return self._account(patron, "welcome", opens_visit=True)
+        state = self._library.patron_status(number)
+        closed = _closed(state)
+        if closed is not None:
+            return self._denied(closed)
+        self._links.adopt_card(self._subject(), self._request.at)
+        return self._account(number, "welcome", opens_visit=True)
 
     def link(self) -> TapResult:
         """Make the card the patron's library card."""
         number = self._request.input["patron_number"]
-        subject = self._subject()
-        own = self._store.patron_of(subject)
-        if own is not None and own.number == number:
-            return self._account(own, "linked", opens_visit=True)
-        patron = self._store.patron(number)
+        own = self._links.number_of(self._subject())
+        if own == number:
+            return self._account(number, "linked", opens_visit=True)
         if own is not None:
             return self._refused("linked_to_other_number")
-        if patron is None:
-            return self._refused("patron_unknown", offers=("link",))
-        if self._store.is_linked(number):
+        if not self._library.patron_status(number).known:
+            return self._denied(Reason.PATRON_UNKNOWN, offers=("link",))
+        if self._links.is_linked(number):
             return self._refused("number_taken")
-        self._store.add_link(subject, number, self._request.at)
-        return self._account(patron, "linked", opens_visit=True)
+        self._links.add(self._subject(), number, LinkKind.AUTH_CERTIFICATE, self._request.at)
+        return self._account(number, "linked", opens_visit=True)
+
+    # -- items -------------------------------------------------------------------------------------------
 
     def lend(self) -> TapResult:
         """Lend the item with the scanned barcode to the person of the visit."""
-        patron = self._patron()
-        item = self._store.item(self._request.input["barcode"])
-        if patron is None or not patron.active:
+        return self._lend_to(self._links.number_of(self._subject()))
+
+    def lend_for(self) -> TapResult:
+        """Lend to somebody of the family, for whom the person of the visit may act."""
+        wanted = self._request.input["patron_number"]
+        if not family.may_act_for(self._context, self._links, wanted, self._request.service):
+            return self._refused("no_delegation", offers=self._next())
+        return self._lend_to(wanted)
+
+    def _lend_to(self, number: str | None) -> TapResult:
+        if number is None:
             return self._refused("not_linked", offers=("link",))
-        if item is None:
-            return self._refused("item_unknown", offers=_NEXT)
-        borrower = self._store.borrower_of(item.barcode)
-        if borrower is not None:
-            return self._refused("item_with_you" if borrower == patron.number else "item_out", offers=_NEXT)
-        if self._store.count_loans(patron.number) >= self._policy.max_loans:
-            return self._refused("too_many", offers=("return",), limit=self._policy.max_loans)
-        due_on = self._policy.due_on(self._request.at)
-        self._store.lend(item.barcode, patron.number, self._request.at, due_on)
-        return self._account(patron, "lent", title=item.title, due=due_on.isoformat())
+        barcode = self._request.input["barcode"]
+        outcome = self._library.checkout(CheckoutRequest(number, barcode, renewal_allowed=False))
+        return self._loan_shown(number, outcome, "lent")
 
     def take_back(self) -> TapResult:
         """Take an item back, whoever brings it."""
-        item = self._store.item(self._request.input["barcode"])
-        if item is None:
-            return self._refused("item_unknown", offers=_NEXT)
-        if not self._store.take_back(item.barcode):
-            return self._refused("item_in_library", offers=_NEXT)
-        return TapResult(Outcome.DONE, "library.returned", self._message("returned", title=item.title), offers=_NEXT)
+        answer = self._library.checkin(self._request.input["barcode"])
+        if not answer.done:
+            return self._not_done(answer)
+        code = "returned" if answer.was_on_loan else "not_on_loan"
+        code = "returned_for_hold" if answer.for_hold else code
+        message = self._views.message(code, title=answer.title)
+        done = Outcome.DONE if answer.was_on_loan or answer.alert else Outcome.REFUSED
+        return TapResult(done, f"library.{code}", message, self._views.way(answer.send_to), self._next())
+
+    def renew(self) -> TapResult:
+        """Renew one loan of the person of the visit."""
+        number = self._links.number_of(self._subject())
+        if number is None:
+            return self._refused("not_linked", offers=("link",))
+        outcome = self._library.renew(CheckoutRequest(number, self._request.input["barcode"]))
+        return self._loan_shown(number, outcome, "renewed")
+
+    def renew_all(self) -> TapResult:
+        """Renew everything that can be renewed."""
+        number = self._links.number_of(self._subject())
+        if number is None:
+            return self._refused("not_linked", offers=("link",))
+        answer = self._library.renew_all(number)
+        if not answer.done:
+            return self._not_done(answer)
+        renewed, unrenewed = len(answer.renewed), len(answer.unrenewed)
+        return self._account(number, "renewed_all", renewed=renewed, unrenewed=unrenewed)
+
+    def _loan_shown(self, number: str, outcome: LoanOutcome, code: str) -> TapResult:
+        if not outcome.done or outcome.due_at is None:
+            return self._not_done(outcome)
+        return self._account(number, code, title=outcome.title, due=tokyo_date(outcome.due_at).isoformat())
+
+    # -- holds -------------------------------------------------------------------------------------------
+
+    def hold(self) -> TapResult:
+        """Wait for the title of the scanned or typed barcode."""
+        return self._hold(HoldMode.ADD, "held")
+
+    def cancel_hold(self) -> TapResult:
+        """Stop waiting for it."""
+        return self._hold(HoldMode.DELETE, "unheld")
+
+    def _hold(self, mode: HoldMode, code: str) -> TapResult:
+        number = self._links.number_of(self._subject())
+        if number is None:
+            return self._refused("not_linked", offers=("link",))
+        wanted = HoldRequest(mode, number, self._request.input["barcode"], pickup=self._request.service_point)
+        answer = self._library.hold(wanted)
+        if not answer.done:
+            return self._not_done(answer)
+        return self._account(number, code, title=answer.title, queue=answer.queue or 0)
+
+    # -- what is shown -----------------------------------------------------------------------------------
+
+    def receipt(self) -> TapResult:
+        """What the person has now, to be printed."""
+        number = self._links.number_of(self._subject())
+        if number is None:
+            return self._refused("not_linked", offers=("link",))
+        return self._account(number, "receipt", day=tokyo_date(self._request.at).isoformat())
+
+    def family(self) -> TapResult:
+        """For whom the person of the visit may borrow."""
+        numbers = family.numbers(self._context, self._links, self._request.service)
+        view = self._views.family(numbers)
+        return TapResult(Outcome.DONE, "library.family", self._views.message("family"), view, self._next())
 
     def _subject(self) -> str:
         if self._request.subject is None:
             raise ValueError("this action is for a person")
         return self._request.subject
 
-    def _patron(self) -> Patron | None:
-        return self._store.patron_of(self._subject())
+    def _next(self) -> tuple[str, ...]:
+        return (*_VISIT, *_FAMILY) if self._request.subject and self._context.may("people") else _VISIT
 
-    def _message(self, key: str, **values: str | int) -> Message:
-        return Message(
-            self._text(f"{key}.title", **values), self._text(f"{key}.text", **values), self._text(f"{key}.what_to_do")
-        )
+    def _refused(self, code: str, *, offers: tuple[str, ...] = ()) -> TapResult:
+        return TapResult(Outcome.REFUSED, f"library.{code}", self._views.message(code), offers=offers)
 
-    def _refused(self, code: str, *, offers: tuple[str, ...] = (), **values: str | int) -> TapResult:
-        return TapResult(Outcome.REFUSED, f"library.{code}", self._message(code, **values), offers=offers)
+    def _denied(self, reason: Reason, words: str = "", *, offers: tuple[str, ...] = ()) -> TapResult:
+        message, view = self._views.reason(reason), self._views.words(words)
+        return TapResult(Outcome.REFUSED, f"library.{reason.value}", message, view, offers)
 
-    def _account(self, patron: Patron, code: str, *, opens_visit: bool = False, **values: str | int) -> TapResult:
+    def _not_done(self, answer: Answer) -> TapResult:
+        return self._denied(answer.reason or Reason.SYSTEM_REFUSED, answer.message, offers=self._next())
+
+    def _account(self, number: str, code: str, *, opens_visit: bool = False, **values: str | int) -> TapResult:
+        message = self._views.message(code, **values)
         return TapResult(
-            Outcome.DONE,
-            f"library.{code}",
-            self._message(code, **values),
-            view=(self._facts(patron), *self._loans(patron)),
-            offers=_NEXT,
-            opens_visit=opens_visit,
+            Outcome.DONE, f"library.{code}", message, self._views.account(number), self._next(), opens_visit
         )
 
-    def _facts(self, patron: Patron) -> Facts:
-        left = self._policy.max_loans - self._store.count_loans(patron.number)
-        return Facts(
-            ((self._text("label.patron_number"), patron.number), (self._text("label.loans_left"), max(left, 0)))
-        )
 
-    def _loans(self, patron: Patron) -> tuple[Table | Notice, ...]:
-        loans = self._store.loans_of(patron.number)
-        if not loans:
-            return (Notice(self._text("loans.none")),)
-        today = tokyo_date(self._request.at)
-        columns: tuple[Text, ...] = tuple(self._text(f"label.{name}") for name in ("title", "barcode", "due", "state"))
-        rows = tuple(
-            (
-                loan.title,
-                loan.barcode,
-                loan.due_on.isoformat(),
-                self._text("state.overdue" if loan.due_on < today else "state.on_time"),
-            )
-            for loan in loans
-        )
-        return (Table(columns, rows, title=self._text("loans.title")),)
+_METHODS: Final = {
+    "open": "open",
+    "link": "link",
+    "lend": "lend",
+    "lend-for": "lend_for",
+    "return": "take_back",
+    "renew": "renew",
+    "renew-all": "renew_all",
+    "hold": "hold",
+    "cancel-hold": "cancel_hold",
+    "receipt": "receipt",
+    "family": "family",
+}
+
+
+def _closed(state: PatronState) -> Reason | None:
+    """Why the account is not even opened: what the patron has to settle with the staff first."""
+    if not state.known:
+        return Reason.PATRON_UNKNOWN
+    if Flag.CHARGE_DENIED not in state.flags:
+        return None
+    return next((reason for reason in state.reasons if reason in _CLOSED_TO), None)

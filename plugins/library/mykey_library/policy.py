@@ -1,13 +1,20 @@
-"""The library's rules as settings of `plugins.toml`: how long and how many."""
+"""The library's policy: what `plugins.toml` says for everybody, and what the policy matrix says of one cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from mykey_core.api import MykeyError, tokyo_date
+from mykey_core.api import MykeyError
+from mykey_library.rules import Limits, Terms
+
+ANY: Final = "*"
+_TERMS: Final = {"loan_days": 1, "max_loans": 1, "max_renewals": 0, "max_holds": 0}
+_LIMITS: Final = {"overdue_items": 1, "fee_yen": 0, "suspension": 0, "longest_suspension": 0, "hold_days": 1}
+_OWN: Final = {"forget_days": 0}
+_FLAG: Final = "desk_without_card"
+_BASIS: Final = "desk_without_card_basis"
 
 
 class LibrarySettingError(MykeyError):
@@ -15,22 +22,57 @@ class LibrarySettingError(MykeyError):
 
 
 @dataclass(frozen=True, slots=True)
-class LoanPolicy:
-    """`loan_days` civil days from the day of lending; at most `max_loans` items out."""
+class Policy:
+    """The rules of one library. `matrix` maps (category of patrons, kind of items) to terms; `*` stands for all.
 
-    loan_days: int = 14
-    max_loans: int = 10
+    `forget_days` is how many days after a return the log still joins item and patron. `desk_without_card` lets the
+    staff lend to a patron number without a tap; `basis` is the text that says on what ground.
+    """
+
+    terms: Terms = field(default_factory=Terms)
+    limits: Limits = field(default_factory=Limits)
+    forget_days: int = 0
+    desk_without_card: bool = False
+    basis: str = ""
+    matrix: Mapping[tuple[str, str], Terms] = field(default_factory=dict)
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> LoanPolicy:
-        """Read `loan_days` and `max_loans`; anything else is an error."""
+    def from_settings(cls, settings: Mapping[str, Any]) -> Policy:
+        """Read the plugin's settings; `LibrarySettingError` names the first that is wrong."""
         for name, value in settings.items():
-            if name not in {"loan_days", "max_loans"}:
-                raise LibrarySettingError(f"unknown setting '{name}': there are loan_days and max_loans")
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise LibrarySettingError(f"{name} is a whole number from 1 on")
-        return cls(**settings)
+            _check(name, value)
+        numbers = {name: value for name, value in settings.items() if name not in {_FLAG, _BASIS}}
+        policy = cls(
+            Terms(**{name: numbers[name] for name in _TERMS if name in numbers}),
+            Limits(**{name: numbers[name] for name in _LIMITS if name in numbers}),
+            numbers.get("forget_days", 0),
+            bool(settings.get(_FLAG, False)),
+            str(settings.get(_BASIS, "")),
+        )
+        if policy.desk_without_card and not policy.basis:
+            raise LibrarySettingError(f"{_FLAG} needs {_BASIS}: write on what ground a patron is served without a card")
+        return policy
 
-    def due_on(self, lent_at: datetime) -> date:
-        """The civil date in Japan on which an item lent at `lent_at` is due."""
-        return tokyo_date(lent_at) + timedelta(days=self.loan_days)
+    def with_matrix(self, matrix: Mapping[tuple[str, str], Terms]) -> Policy:
+        """The same policy with the cells of the store."""
+        return replace(self, matrix=matrix)
+
+    def terms_for(self, category: str, kind: str) -> Terms:
+        """The terms of a cell: the closest that is written down, the patron's category before the item's kind."""
+        for cell in ((category, kind), (category, ANY), (ANY, kind), (ANY, ANY)):
+            if cell in self.matrix:
+                return self.matrix[cell]
+        return self.terms
+
+
+def _check(name: str, value: object) -> None:
+    if name == _FLAG and isinstance(value, bool):
+        return
+    if name == _BASIS and isinstance(value, str):
+        return
+    least = (_TERMS | _LIMITS | _OWN).get(name)
+    if least is None:
+        known = ", ".join(sorted({*_TERMS, *_LIMITS, *_OWN, _FLAG, _BASIS}))
+        raise LibrarySettingError(f"unknown setting '{name}', or of a wrong kind: there are {known}")
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise LibrarySettingError(f"{name} is a whole number from {least} on")

@@ -80,7 +80,7 @@ def test_an_item_of_somebody_else(desk: TerminalClient) -> None:
     desk.act(SERVICE, "lend", _visit(desk), barcode="A1000001")
     desk.tap("long-name", SERVICE, "link", patron_number="10000025")
     answer = desk.act(SERVICE, "lend", _visit(desk, "long-name"), barcode="A1000001")
-    assert _code(answer) == "library.item_out"
+    assert _code(answer) == "library.item_on_loan"
     assert "10000017" not in str(answer)
 
 
@@ -96,7 +96,7 @@ def test_no_more_than_the_limit(library_hub: HubHarness) -> None:
     terminal.act(SERVICE, "return", barcode="A1000001")
     assert [*codes, _code(terminal.act(SERVICE, "lend", visit, barcode="A1000002"))] == [
         "library.lent",
-        "library.too_many",
+        "library.too_many_loans",
         "library.lent",
     ]
 
@@ -149,7 +149,10 @@ def test_nothing_of_a_returned_loan_remains(library_hub: HubHarness, desk: Termi
     library_hub.clock.move(timedelta(hours=2))
     library_hub.hub.taps.forget_old()
     tables = _dump(library_hub)
-    assert [name for name, rows in tables.items() if "A1000001" in str(rows)] == ["library_item"]
+    named = [name for name, rows in tables.items() if "A1000001" in str(rows)]
+    assert sorted(named) == ["library_item", "library_title"]
+    assert [row for row in tables["library_event"] if "10000017" in str(row)] == []
+    assert len(tables["library_event"]) == 2  # lent and returned: a day, a branch and a class
 
 
 def _dump(hub: HubHarness) -> dict[str, list[Any]]:
@@ -175,9 +178,13 @@ def test_every_wording_of_the_plugin_exists_in_every_language() -> None:
 
 
 def test_every_message_has_its_three_parts() -> None:
-    """Each code of the desk has a title, a text and what to do."""
+    """Each code of the desk has a title, a text and what to do, and so has every reason of the protocol."""
     from mykey_core.translations import load_catalogue
+    from mykey_library.circulation import Reason
 
     keys = load_catalogue("mykey_library", "library").texts["ja"].keys()
-    codes = {key.split(".")[0] for key in keys if not key.startswith(("label", "state", "loans"))}
-    assert all(f"{code}.{part}" in keys for code in codes for part in ("title", "text", "what_to_do"))
+    codes = {key.removesuffix(".what_to_do") for key in keys if key.endswith(".what_to_do")}
+    reasons = {f"reason.{reason.value}" for reason in Reason}
+    assert codes >= reasons
+    titles = {code if code in reasons else f"{code}.title" for code in codes}
+    assert titles | {f"{code}.text" for code in codes} <= keys

@@ -261,7 +261,7 @@ class HubHarness:
 LIBRARY = """
 [plugins.library]
 enabled = true
-grants = ["database", "tap"]
+grants = ["audit", "database", "events", "jobs", "offline", "pages", "people", "tap"]
 [plugins.library.services.library-desk]
 residents_only = true
 """

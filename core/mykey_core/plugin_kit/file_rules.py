@@ -126,7 +126,7 @@ def _fields(text: str) -> set[str]:
 
 
 def _keys_in_code(repository: Repository) -> Iterator[tuple[str, str]]:
-    """Literal keys in `context.text("…")` and in templates' `text("…")`."""
+    """Literal keys in `context.text("…")` and in templates' `t("…")`."""
     for path, tree in repository.modules.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("context.text") and node.args:
@@ -135,7 +135,7 @@ def _keys_in_code(repository: Repository) -> Iterator[tuple[str, str]]:
                     yield first.value, f"{repository.relative(path)}:{node.lineno}"
     folder = repository.folder / "templates"
     for path in sorted(folder.rglob("*.html")) if folder.is_dir() else ():
-        for found in re.finditer(r"\btext\(\s*[\"']([^\"']+)[\"']", path.read_text(encoding="utf-8")):
+        for found in re.finditer(r"\bt\(\s*[\"']([^\"']+)[\"']", path.read_text(encoding="utf-8")):
             yield found[1], repository.relative(path)
 
 

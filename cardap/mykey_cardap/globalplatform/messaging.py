@@ -22,7 +22,7 @@ from mykey_cardap.globalplatform.errors import ResponseProtectionError, SecureCh
 MAX_DATA: Final = 0xFFFF
 _BLOCK: Final = 16
 _PADDING_START: Final = 0x80
-_RESPONSE_BIT: Final = 0x80
+_RESPONSE_BIT: Final = 0x80 << 8 * (_BLOCK - 1)
 _WARNINGS: Final = frozenset({0x62, 0x63})
 
 
@@ -74,8 +74,9 @@ class HostMessaging:
         self._keys = keys
         self._chaining = bytes(_BLOCK)
         self._counter = 0
-        self._enc = algorithms.AES(keys.enc)
-        self._blocks = Cipher(self._enc, modes.ECB()).encryptor()  # noqa: S305 - makes the vectors of CBC
+        cipher = Cipher(algorithms.AES(keys.enc), modes.CBC(bytes(_BLOCK)))
+        self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
+        self._last = bytes(_BLOCK)
         self._command_mac = CMAC(algorithms.AES(keys.mac))
         self._response_mac = CMAC(algorithms.AES(keys.rmac))
 
@@ -141,8 +142,7 @@ class HostMessaging:
             return plain
         padded = plain + bytes((_PADDING_START,))
         padded += bytes(-len(padded) % _BLOCK)
-        encryptor = Cipher(self._enc, modes.CBC(self._vector())).encryptor()
-        return encryptor.update(padded) + encryptor.finalize()
+        return self._chained(self._counter, padded)[_BLOCK:]
 
     # -- answers ------------------------------------------------------------------------------------------
 
@@ -151,8 +151,8 @@ class HostMessaging:
             return data
         if len(data) % _BLOCK:
             raise ResponseProtectionError("the answer is not whole blocks; the channel is closed")
-        decryptor = Cipher(self._enc, modes.CBC(self._vector(response=True))).decryptor()
-        padded = decryptor.update(data) + decryptor.finalize()
+        vector = self._chained(self._counter | _RESPONSE_BIT)
+        padded = self._decryptor.update(vector + data)[_BLOCK:]
         plain = padded.rstrip(b"\x00")
         if plain[-1:] != bytes((_PADDING_START,)) or len(padded) - len(plain) >= _BLOCK:
             raise ResponseProtectionError("the answer's padding is not valid; the channel is closed")
@@ -160,11 +160,16 @@ class HostMessaging:
 
     # -- both ---------------------------------------------------------------------------------------------
 
-    def _vector(self, *, response: bool = False) -> bytes:
-        block = bytearray(self._counter.to_bytes(_BLOCK, "big"))
-        if response:
-            block[0] |= _RESPONSE_BIT
-        return self._blocks.update(bytes(block))
+    def _chained(self, number: int, padded: bytes = b"") -> bytes:
+        """The vector, AES-ECB of `number`, and behind it `padded` in AES-CBC with that vector.
+
+        One running CBC context does it all, because making one costs more than using it: the block that is put in
+        first cancels what the chain would add, so its cipher text is the vector, and that chains into the data.
+        """
+        first = number ^ int.from_bytes(self._last, "big")
+        chained = self._encryptor.update(first.to_bytes(_BLOCK, "big") + padded)
+        self._last = chained[-_BLOCK:]
+        return chained
 
     def _mac(self, key: CMAC, *parts: bytes) -> bytes:
         """The full CMAC over the chaining value and `parts`."""

@@ -33,6 +33,7 @@ from mykey_cardap.tlv import Tlv, TlvError, expect, find, parse, parse_all
 
 _PARAMETERS: Final = struct.Struct(">BiiIHHI")
 _MAX_I32: Final = 0x7FFFFFFF
+_RULE_NAMES: Final = tuple(rule.name.lower() for rule in AccessRule)
 _READS: Final = frozenset({AccessRule.PROFILE_READ, AccessRule.VALUE_READ, AccessRule.RIDES_READ, AccessRule.LOG_READ})
 
 
@@ -97,7 +98,7 @@ class AccessRules:
 
     def __getitem__(self, rule: AccessRule) -> int:
         """The key of a rule."""
-        value: int = getattr(self, rule.name.lower())
+        value: int = getattr(self, _RULE_NAMES[rule])
         return value
 
     def __bytes__(self) -> bytes:

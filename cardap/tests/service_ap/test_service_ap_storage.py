@@ -14,7 +14,7 @@ import pytest
 
 from mykey_cardap.emulator.memory import Fault, Image, Memory, MemoryFault, PowerLost, Tear
 from mykey_cardap.emulator.service_application import storage
-from mykey_cardap.emulator.service_application.storage import PAGE, Record, Ring, StorageError
+from mykey_cardap.emulator.service_application.storage import PAGE, Record, Ring, StorageError, StorageMac
 
 KEY = bytes(range(16))
 SIZE = 60
@@ -179,19 +179,19 @@ def test_a_ring_only_grows() -> None:
     for step in range(24):
         for tear in Tear:
             memory = Memory(Ring.SIZE, page=1, chance=random.Random(step))  # noqa: S311 - test data
-            ring = Ring(memory, 0, KEY)
+            ring = Ring(memory, 0, StorageMac(KEY))
             ring.format(7)
             ring.advance(8)
             memory.arm(Fault(step, tear))
             with pytest.raises(PowerLost):
                 ring.advance(9)
             memory.arm(None)
-            found = Ring(memory, 0, KEY)
+            found = Ring(memory, 0, StorageMac(KEY))
             found.recover()
             assert found.value in {8, 9}
             assert found.value == 9 or step < 9
             found.advance(10)
-            again = Ring(memory, 0, KEY)
+            again = Ring(memory, 0, StorageMac(KEY))
             again.recover()
             assert again.value == 10
 
@@ -313,7 +313,7 @@ def _wrong_bank(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @breaking("banks without a MAC")
 def _no_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "cmac", lambda _key, _message: bytes(16))
+    monkeypatch.setattr(StorageMac, "__call__", lambda _mac, _message: bytes(16))
 
 
 @pytest.mark.parametrize("name", list(GUARANTEES))

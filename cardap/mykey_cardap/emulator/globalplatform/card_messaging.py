@@ -33,8 +33,9 @@ class CardMessaging:
         self._size = int(mode)
         self._link = bytes(_BLOCK)
         self._commands = 0
-        self._cipher = algorithms.AES(keys.enc)
-        self._ecb = Cipher(self._cipher, modes.ECB()).encryptor()  # noqa: S305 - one block: the vector of CBC
+        cipher = Cipher(algorithms.AES(keys.enc), modes.CBC(bytes(_BLOCK)))
+        self._cbc, self._back = cipher.encryptor(), cipher.decryptor()  # kept running: making them is what costs
+        self._chain = 0
         self._c_mac, self._r_mac = CMAC(algorithms.AES(keys.mac)), CMAC(algorithms.AES(keys.rmac))
 
     def check_mac(self, command: CommandApdu) -> bytes:
@@ -78,8 +79,7 @@ class CardMessaging:
     def _decrypted(self, body: bytes) -> bytes:
         if len(body) % _BLOCK:
             raise BrokenError
-        decryptor = Cipher(self._cipher, modes.CBC(self._iv(self._commands))).decryptor()
-        padded = decryptor.update(body) + decryptor.finalize()
+        padded = self._back.update(self._iv(self._commands) + body)[_BLOCK:]
         end = padded.rfind(b"\x80", len(padded) - _BLOCK)
         if end < 0 or any(padded[end + 1 :]):
             raise BrokenError
@@ -87,8 +87,13 @@ class CardMessaging:
 
     def _encrypted(self, data: bytes) -> bytes:
         padded = data + b"\x80" + bytes((-len(data) - 1) % _BLOCK)
-        encryptor = Cipher(self._cipher, modes.CBC(self._iv(self._commands | _ANSWER_COUNTER))).encryptor()
-        return encryptor.update(padded) + encryptor.finalize()
+        self._iv(self._commands | _ANSWER_COUNTER)
+        encrypted = self._cbc.update(padded)
+        self._chain = int.from_bytes(encrypted[-_BLOCK:], "big")
+        return encrypted
 
     def _iv(self, number: int) -> bytes:
-        return self._ecb.update(number.to_bytes(_BLOCK, "big"))
+        """AES-ECB of a counter: CBC with the chain taken out. What is encrypted next has it as its vector."""
+        vector = self._cbc.update((number ^ self._chain).to_bytes(_BLOCK, "big"))
+        self._chain = int.from_bytes(vector, "big")
+        return vector

@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from mykey_cardap.apdu import SW
 from mykey_cardap.emulator.memory import BLANK, Memory
 from mykey_cardap.emulator.service_application.payloads import SLOTS, KeyPair, Purse, Root, Service
-from mykey_cardap.emulator.service_application.storage import PAGE, Record, StorageError, pages
+from mykey_cardap.emulator.service_application.storage import PAGE, Record, StorageError, StorageMac, pages
 from mykey_cardap.emulator.status import Refused
 from mykey_cardap.service_application.numbers import SCHEMA_VERSION
+
+Content = TypeVar("Content", Root, Service, Purse)
 
 _HEADER: Final = b"MYKEYSA1"
 _STORAGE_KEY: Final = 16
@@ -26,32 +27,55 @@ _PURSE_AT: Final = Record.space(Service.SIZE)
 _SLOT: Final = _PURSE_AT + Record.space(Purse.SIZE)
 
 _BLANK_SLOT: Final = bytes((BLANK,)) * _SLOT
-_root = lru_cache(maxsize=256)(Root.from_bytes)  # a command looks at one payload many times
-_service = lru_cache(maxsize=256)(Service.from_bytes)
-_purse = lru_cache(maxsize=256)(Purse.from_bytes)
 
 MEMORY_SIZE: Final = _SLOTS_AT + SLOTS * _SLOT
 """Bytes of non-volatile memory that the application needs."""
 EXISTS: Final = 0x6A8A
 
 
+class Stored(Generic[Content]):
+    """A record and what its payload means; a command looks at it many times, so it is read once a payload."""
+
+    def __init__(self, record: Record, read: Callable[[bytes], Content]) -> None:
+        self.record = record
+        self._read = read
+        self._payload: bytes | None = None
+        self._content: Content
+
+    @property
+    def content(self) -> Content:
+        """What the record holds now."""
+        payload = self.record.payload
+        if payload is not self._payload:
+            self._content, self._payload = self._read(payload), payload
+        return self._content
+
+    def commit(self, content: Content) -> None:
+        """Replace it."""
+        payload = content.to_bytes()
+        self.record.commit(payload)
+        self._content, self._payload = content, payload
+
+
 class Slot:
     """The place of one service: what changes rarely, and what every transaction changes."""
 
-    def __init__(self, memory: Memory, index: int, key: bytes) -> None:
+    def __init__(self, memory: Memory, index: int, key: StorageMac) -> None:
         self._memory, self._offset = memory, _SLOTS_AT + index * _SLOT
         self._service = Record(memory, self._offset, Service.SIZE, key)
         self._purse = Record(memory, self._offset + _PURSE_AT, Purse.SIZE, key)
+        self._stored_service = Stored(self._service, Service.from_bytes)
+        self._stored_purse = Stored(self._purse, Purse.from_bytes)
 
     @property
     def service(self) -> Service:
         """Life cycle, limits, profile and keys."""
-        return _service(self._service.payload)
+        return self._stored_service.content
 
     @property
     def purse(self) -> Purse:
         """Value, rides, log and the last MAC."""
-        return _purse(self._purse.payload)
+        return self._stored_purse.content
 
     @property
     def counter(self) -> int:
@@ -60,11 +84,11 @@ class Slot:
 
     def change(self, service: Service) -> None:
         """Replace the service's data."""
-        self._service.commit(service.to_bytes())
+        self._stored_service.commit(service)
 
     def transact(self, purse: Purse) -> None:
         """Replace the state; the counter grows by one."""
-        self._purse.commit(purse.to_bytes())
+        self._stored_purse.commit(purse)
 
     def format(self, service: Service, purse: Purse) -> None:
         """Prepare a free slot; it counts only when the directory names it."""
@@ -90,6 +114,7 @@ class Contents:
             raise ValueError(f"the application needs {MEMORY_SIZE} bytes in pages of a divisor of {PAGE} bytes")
         self._memory = memory
         self._root: Record
+        self._stored_root: Stored[Root]
         self._slots: list[Slot]
 
     @classmethod
@@ -113,8 +138,9 @@ class Contents:
         head = self._memory.read(0, len(_HEADER) + _STORAGE_KEY)
         if not head.startswith(_HEADER):
             raise StorageError("nothing is installed")
-        key = head[len(_HEADER) :]
+        key = StorageMac(head[len(_HEADER) :])
         self._root = Record(self._memory, _ROOT_AT, Root.SIZE, key)
+        self._stored_root = Stored(self._root, Root.from_bytes)
         self._slots = [Slot(self._memory, index, key) for index in range(SLOTS)]
         self._root.recover()
         if self.root.schema > SCHEMA_VERSION:
@@ -128,7 +154,7 @@ class Contents:
     @property
     def root(self) -> Root:
         """Serial, floors, card-level key and directory."""
-        return _root(self._root.payload)
+        return self._stored_root.content
 
     @property
     def card_counter(self) -> int:
@@ -145,7 +171,7 @@ class Contents:
 
     def change_root(self, root: Root) -> None:
         """Replace what concerns the whole card."""
-        self._root.commit(root.to_bytes())
+        self._stored_root.commit(root)
 
     def create(self, service: Service, purse: Purse) -> None:
         """Add a service; its counter goes on where deleted services stopped. 6A8A: there already, 6A84: no room."""

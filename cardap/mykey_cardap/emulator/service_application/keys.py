@@ -5,8 +5,9 @@ The secure channel itself is `emulator/globalplatform`; where keys are stored is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hmac import compare_digest
-from typing import Final
+from typing import Final, TypeAlias
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -63,10 +64,13 @@ class SessionKeySets:
         return slot.service.keys[role]
 
 
-def unwrapped(dek: bytes, cipher: bytes) -> bytes:
-    """AES-CBC with Key-DEK and a zero vector."""
-    decryptor = Cipher(algorithms.AES(dek), modes.CBC(bytes(KEY_SIZE))).decryptor()
-    return decryptor.update(cipher) + decryptor.finalize()
+Unwrap: TypeAlias = Callable[[bytes], bytes]
+
+
+def unwrapper(dek: bytes) -> Unwrap:
+    """AES-CBC with Key-DEK and a zero vector, for keys of one block, which is AES-ECB."""
+    unwrap: Unwrap = Cipher(algorithms.AES(dek), modes.ECB()).decryptor().update  # noqa: S305 - single blocks
+    return unwrap
 
 
 def check_value(key: bytes) -> bytes:
@@ -75,17 +79,21 @@ def check_value(key: bytes) -> bytes:
     return (encryptor.update(b"\x01" * KEY_SIZE) + encryptor.finalize())[:KCV_SIZE]
 
 
-def checked(dek: bytes, cipher: bytes, presented: bytes) -> bytes:
+def checked(unwrap: Unwrap, cipher: bytes, presented: bytes) -> bytes:
     """One key, unwrapped; 6982 when its check value is another."""
-    key = unwrapped(dek, cipher)
+    key = unwrap(cipher)
     if not compare_digest(check_value(key), presented):
         raise Refused(SW.SECURITY_STATUS)
     return key
 
 
-def key_blocks(data: bytes, dek: bytes) -> list[bytes]:
-    """The keys of PUT KEY blocks in both forms: `88 10 cipher 03 KCV` and `88 11 10 cipher 03 KCV`. Else 6A80."""
-    keys = []
+def key_blocks(data: bytes, dek: bytes) -> tuple[list[bytes], bytes]:
+    """The keys of PUT KEY blocks in both forms, `88 10 cipher 03 KCV` and `88 11 10 cipher 03 KCV`, else 6A80.
+
+    And their check values, joined: what PUT KEY answers.
+    """
+    keys, check_values = [], b""
+    unwrap = unwrapper(dek)
     while data:
         body, data = _field(data, _AES)
         if len(body) == _WITH_LENGTH and body[0] == KEY_SIZE:
@@ -93,8 +101,9 @@ def key_blocks(data: bytes, dek: bytes) -> list[bytes]:
         kcv, data = _value(data)
         if len(body) != _BARE or len(kcv) != KCV_SIZE:
             raise Refused(SW.WRONG_DATA)
-        keys.append(checked(dek, body, kcv))
-    return keys
+        keys.append(checked(unwrap, body, kcv))
+        check_values += kcv
+    return keys, check_values
 
 
 def replaced(pair: KeyPair, new: StoredKey, floor: int) -> KeyPair:

@@ -13,7 +13,7 @@ from typing import Final
 from mykey_cardap.apdu import SW, CommandApdu
 from mykey_cardap.emulator.service_application import reading
 from mykey_cardap.emulator.service_application.contents import EXISTS
-from mykey_cardap.emulator.service_application.keys import KCV_SIZE, check_value, checked, key_blocks, replaced
+from mykey_cardap.emulator.service_application.keys import KCV_SIZE, checked, key_blocks, replaced, unwrapper
 from mykey_cardap.emulator.service_application.payloads import KeyPair, Parameters, Purse, Service, StoredKey
 from mykey_cardap.emulator.service_application.selection import (
     Command,
@@ -118,7 +118,7 @@ def put_key(directory: Directory, command: CommandApdu) -> bytes:
         raise Refused(SW.WRONG_P1_P2)
     if command.data[:1] != bytes((KEY_VERSION,)):
         raise Refused(SW.WRONG_DATA)
-    keys = key_blocks(command.data[1:], directory.dek)
+    keys, check_values = key_blocks(command.data[1:], directory.dek)
     if len(keys) != 3:  # noqa: PLR2004 - ENC, MAC, DEK
         raise Refused(SW.WRONG_DATA)
     contents = directory.contents
@@ -126,7 +126,7 @@ def put_key(directory: Directory, command: CommandApdu) -> bytes:
     pair = replaced(root.keys, StoredKey(command.p1, b"".join(keys)), root.generation_floor)
     if pair != root.keys:
         contents.change_root(replace(root, keys=pair))
-    return bytes((KEY_VERSION,)) + b"".join(map(check_value, keys))
+    return bytes((KEY_VERSION,)) + check_values
 
 
 COMMANDS: Final[Mapping[tuple[int, int], Command]] = {
@@ -176,10 +176,10 @@ def _parse(data: bytes) -> _NewService:
 
 
 def _unwrapped_set(dek: bytes, new: _NewService) -> bytes:
-    keys = []
+    keys, unwrap = [], unwrapper(dek)
     for index in range(3):
         cipher = new.wrapped[index * KEY_SIZE : (index + 1) * KEY_SIZE]
-        keys.append(checked(dek, cipher, new.check_values[index * KCV_SIZE : (index + 1) * KCV_SIZE]))
+        keys.append(checked(unwrap, cipher, new.check_values[index * KCV_SIZE : (index + 1) * KCV_SIZE]))
     return b"".join(keys)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from mykey_cardap.apdu import SW, CommandApdu
 from mykey_cardap.emulator.service_application import reading
 from mykey_cardap.emulator.service_application.contents import Slot
-from mykey_cardap.emulator.service_application.keys import check_value, key_blocks, replaced
+from mykey_cardap.emulator.service_application.keys import key_blocks, replaced
 from mykey_cardap.emulator.service_application.payloads import Service, StoredKey
 from mykey_cardap.emulator.service_application.root_commands import check_access, parameters
 from mykey_cardap.emulator.service_application.selection import (
@@ -156,14 +156,14 @@ def put_key(directory: Directory, command: CommandApdu) -> bytes:
     role = command.data[0] - KEY_VERSION if command.data else -1
     if not (role == Role.TRANSACTION_MAC if single else Role.ADMIN <= role <= Role.CREDIT):
         raise Refused(SW.WRONG_DATA)
-    keys = key_blocks(command.data[1:], directory.dek)
+    keys, check_values = key_blocks(command.data[1:], directory.dek)
     if len(keys) != (1 if single else 3):
         raise Refused(SW.WRONG_DATA)
     old = service.keys[role]
     new = replaced(old, StoredKey(command.p1, b"".join(keys)), directory.contents.root.generation_floor)
     if new != old:
         directory.slot.change(service.with_keys(Role(role), new))
-    return command.data[:1] + b"".join(map(check_value, keys))
+    return command.data[:1] + check_values
 
 
 def change_life_cycle(directory: Directory, command: CommandApdu) -> bytes:

@@ -38,6 +38,19 @@ def cmac(key: bytes, message: bytes) -> bytes:
     return context.finalize()
 
 
+class StorageMac:
+    """AES-CMAC under the card's storage key; the key schedule is made once, and copied for each message."""
+
+    def __init__(self, key: bytes) -> None:
+        self._ready = CMAC(algorithms.AES(key))
+
+    def __call__(self, message: bytes) -> bytes:
+        """16 bytes."""
+        context = self._ready.copy()
+        context.update(message)
+        return context.finalize()
+
+
 def pages(size: int) -> int:
     """`size` rounded up to whole pages, in bytes."""
     return -(-size // PAGE) * PAGE
@@ -53,8 +66,8 @@ class Ring:
 
     SIZE: Final = 2 * COPIES * PAGE
 
-    def __init__(self, memory: Memory, offset: int, key: bytes) -> None:
-        self._memory, self._offset, self._key = memory, offset, key
+    def __init__(self, memory: Memory, offset: int, mac: StorageMac) -> None:
+        self._memory, self._offset, self._mac = memory, offset, mac
         self.value = 0
         self._group = 0
 
@@ -93,12 +106,12 @@ class Ring:
 
     def _write(self, index: int, value: int) -> None:
         number = value.to_bytes(_NUMBER, "big")
-        self._memory.write(self._offset + index * PAGE, number + cmac(self._key, number)[:_CELL_MAC])
+        self._memory.write(self._offset + index * PAGE, number + self._mac(number)[:_CELL_MAC])
 
     def _read(self, index: int) -> int | None:
         raw = self._memory.read(self._offset + index * PAGE, _NUMBER + _CELL_MAC)
         number, mac = raw[:_NUMBER], raw[_NUMBER:]
-        return int.from_bytes(number, "big") if cmac(self._key, number)[:_CELL_MAC] == mac else None
+        return int.from_bytes(number, "big") if self._mac(number)[:_CELL_MAC] == mac else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +126,17 @@ class Record:
     `payload` and `sequence` are what the card works with; they change by `format`, `commit` and `recover` only.
     """
 
-    def __init__(self, memory: Memory, offset: int, size: int, key: bytes) -> None:
+    def __init__(self, memory: Memory, offset: int, size: int, key: bytes | StorageMac) -> None:
         self.size = size
         self.payload = b""
         self.sequence = 0
-        self._memory, self._key = memory, key
+        self._memory = memory
+        self._mac = key if isinstance(key, StorageMac) else StorageMac(key)
         self._bank_size = pages(_NUMBER + size + _BANK_MAC)
         if self._bank_size == PAGE:
             raise ValueError("a bank must be longer than a page: one torn page must not be able to read whole")
         self._banks = (offset, offset + self._bank_size)
-        self._ring = Ring(memory, offset + 2 * self._bank_size, key)
+        self._ring = Ring(memory, offset + 2 * self._bank_size, self._mac)
         self._current = 0
 
     @staticmethod
@@ -195,7 +209,7 @@ class Record:
 
     def _write(self, bank: int, sequence: int, payload: bytes) -> None:
         body = sequence.to_bytes(_NUMBER, "big") + payload
-        self._memory.write(self._banks[bank], body + cmac(self._key, body)[:_BANK_MAC])
+        self._memory.write(self._banks[bank], body + self._mac(body)[:_BANK_MAC])
 
     def _blank(self, bank: int) -> None:
         """Erase a bank that is not blank: once its first page is gone, it can never be whole again.
@@ -210,6 +224,6 @@ class Record:
     def _read(self, bank: int) -> _Bank | None:
         raw = self._memory.read(self._banks[bank], _NUMBER + self.size + _BANK_MAC)
         body, mac = raw[:-_BANK_MAC], raw[-_BANK_MAC:]
-        if cmac(self._key, body)[:_BANK_MAC] != mac:
+        if self._mac(body)[:_BANK_MAC] != mac:
             return None
         return _Bank(int.from_bytes(body[:_NUMBER], "big"), body[_NUMBER:])

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
 from mykey_cardap.globalplatform.derivation import SessionKeys
 from mykey_cardap.globalplatform.keys import ScpKeys, key_check_value
 from mykey_cardap.service_application.key_tree import card_keys, service_key
-from mykey_cardap.service_application.numbers import Role
+from mykey_cardap.service_application.numbers import KEY_SIZE, Role
 from mykey_cardap.service_application.transaction_mac import transaction_mac
 from mykey_cardap.service_application.wrapped_keys import WrappedKeys
 from mykey_core.card_writing.errors import CardKeysUnavailable
@@ -26,11 +28,12 @@ _SETTING: Final = "card_keys_file"
 _VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False, eq=False)
 class SoftwareKeySet:
     """A key set in this process. `repr` shows no key."""
 
     keys: ScpKeys
+    _wrap: Callable[[bytes], bytes] | None = field(default=None, init=False)
 
     @property
     def size(self) -> int:
@@ -42,8 +45,12 @@ class SoftwareKeySet:
         return self.keys.session_keys(context)
 
     def encrypt(self, plain: bytes) -> bytes:
-        """See `ManagedKeys.encrypt`."""
-        return self.keys.encrypt(plain)
+        """See `ManagedKeys.encrypt`. One block under a zero vector is AES-ECB; many keys are wrapped by one set."""
+        if len(plain) != KEY_SIZE:
+            return self.keys.encrypt(plain)
+        if self._wrap is None:
+            self._wrap = Cipher(algorithms.AES(self.keys.dek), modes.ECB()).encryptor().update  # noqa: S305 - see above
+        return self._wrap(plain)
 
     def check_values(self) -> tuple[bytes, bytes, bytes]:
         """See `ManagedKeys.check_values`."""
@@ -51,6 +58,7 @@ class SoftwareKeySet:
 
     def close(self) -> None:
         """Nothing outside this process holds the keys."""
+        self._wrap = None
 
 
 def wrap_plain(slot: KeySlot, key: bytes, under: ManagedKeys) -> WrappedKeys:

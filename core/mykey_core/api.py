@@ -19,7 +19,7 @@ from mykey_core.plugins.arguments import (
     OfflineRecord,
     TapRequest,
 )
-from mykey_core.plugins.commands import plugin_session
+from mykey_core.plugins.commands import plugin_session, plugin_sessions
 from mykey_core.plugins.context import PluginContext
 from mykey_core.plugins.database import PluginDatabase
 from mykey_core.plugins.errors import CapabilityDenied
@@ -83,5 +83,6 @@ __all__ = [
     "UtcInstant",
     "hookimpl",
     "plugin_session",
+    "plugin_sessions",
     "tokyo_date",
 ]

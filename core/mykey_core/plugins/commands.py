@@ -1,9 +1,9 @@
-"""What a plugin's own commands use: its context and its tables outside of a tap, in one write transaction."""
+"""What a plugin's own commands use: its context and its tables outside of a tap, in one transaction or several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from mykey_core.plugins.config import read_plugins_file
@@ -13,12 +13,14 @@ from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import load_settings
 from mykey_core.storage.database import open_database
 
+PluginTransaction = AbstractContextManager[tuple[PluginContext, PluginDatabase]]
+
 
 @contextmanager
-def plugin_session(config: Path, plugin: str) -> Iterator[tuple[PluginContext, PluginDatabase]]:
-    """The context and the database of `plugin` in the hub of `config`; committed at the end of the block.
+def plugin_sessions(config: Path, plugin: str) -> Iterator[Callable[[], PluginTransaction]]:
+    """For a command that stays: a function whose every call is one write transaction, committed at its end.
 
-    `PluginConfigError` when the plugin is not active there, with the reason.
+    It may be called from several threads. `PluginConfigError` when the plugin is not active there, with the reason.
     """
     settings = load_settings(config)
     database = open_database(settings.database_url, settings.municipality)
@@ -29,6 +31,23 @@ def plugin_session(config: Path, plugin: str) -> Iterator[tuple[PluginContext, P
         report = next((report for report in runtime.reports if report.name == plugin), None)
         reason = f"{report.state.value}: {report.reason}" if report else "it is not installed"
         raise PluginConfigError(plugin, reason)
-    with database.writing() as session, runtime.opened(loaded, session) as tables:
-        yield loaded.context, tables
-    database.dispose()
+
+    @contextmanager
+    def begin() -> Iterator[tuple[PluginContext, PluginDatabase]]:
+        with database.writing() as session, runtime.opened(loaded, session) as tables:
+            yield loaded.context, tables
+
+    try:
+        yield begin
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def plugin_session(config: Path, plugin: str) -> Iterator[tuple[PluginContext, PluginDatabase]]:
+    """The context and the database of `plugin` in the hub of `config`; committed at the end of the block.
+
+    `PluginConfigError` when the plugin is not active there, with the reason.
+    """
+    with plugin_sessions(config, plugin) as begin, begin() as opened:
+        yield opened

@@ -6,8 +6,8 @@ and ends the transaction is `database.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Executable, Insert
 from sqlalchemy.engine import CursorResult
@@ -120,6 +120,24 @@ class Session:
             self._check(statement, parameters or {})
         try:
             return self._connection.execute(statement, parameters)
+        except DBAPIError as error:
+            raise unavailable(error.orig) or error from error
+
+    def execute_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute one INSERT, UPDATE or DELETE for every row of parameters; the number of rows touched, -1 if unknown.
+
+        The parameters of an INSERT name the municipality in every row or in none (the statement then does).
+        """
+        if not rows:
+            return 0
+        if self.municipality is not None:
+            self._check(statement, rows[0])
+            names = {COLUMN, *(bind.key for bind in tenant_binds(cast(Any, statement)))}
+            for name in names & rows[0].keys():
+                if any(row[name] != self.municipality for row in rows):
+                    raise TenantMismatch
+        try:
+            return self.connection.execute(statement, rows).rowcount
         except DBAPIError as error:
             raise unavailable(error.orig) or error from error
 

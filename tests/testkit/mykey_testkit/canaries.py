@@ -1,4 +1,4 @@
-"""Words that must never be in a log: what the synthetic people are called, where they live, and what their cards hold."""
+"""Words that must never be in a log: names, addresses and numbers of the synthetic people."""
 
 from __future__ import annotations
 

@@ -20,6 +20,6 @@ class TornTransport:
         """The card's answer while it is there."""
         if self._left == 0:
             self._transport.close()
-            raise CardRemovedError
+            raise CardRemovedError("the test has pulled the card away")
         self._left -= 1
         return self._transport.send_apdu(command)

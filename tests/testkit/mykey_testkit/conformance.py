@@ -85,9 +85,7 @@ class PluginConformance:
             "import sys; from mykey_testkit.plugin_hub import manifest_of; "
             f"manifest_of({self.plugin!r}); print({manifest.package!r} in sys.modules)"
         )
-        done = subprocess.run(  # noqa: S603 - this Python, our own program
-            [sys.executable, "-c", program], check=True, capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
         assert done.stdout.strip() == "False"
 
     def test_it_loads_alone(self, hub: PluginHub) -> None:
@@ -139,7 +137,7 @@ class PluginConformance:
         """The primary key of each table begins with the municipality, so that towns can be told apart and moved."""
         inspector = inspect(hub.hub.engine)
         keys = {name: inspector.get_pk_constraint(name)["constrained_columns"] for name in self._tables(hub)}
-        assert {name: key[:1] for name, key in keys.items()} == dict.fromkeys(keys, ["municipality"])
+        assert {name: key[:1] for name, key in keys.items()} == {name: ["municipality"] for name in keys}
 
     def _tables(self, hub: PluginHub) -> set[str]:
         prefix = manifest_of(self.plugin).table_prefix
@@ -178,7 +176,9 @@ class PluginConformance:
         assert self._subject(hub) in str(mine)
         assert self._subject(hub) not in str(theirs)
 
-    def test_the_shredder_exports_and_leaves_nothing(self, make_hub: MakeHub, hub_database: DatabaseUrls | None) -> None:
+    def test_the_shredder_exports_and_leaves_nothing(
+        self, make_hub: MakeHub, hub_database: DatabaseUrls | None
+    ) -> None:
         """One person's data can be exported and deleted, and after everything is shredded the tables are empty."""
         self._require_sample()
         hub = self._made(make_hub, database=hub_database)
@@ -306,7 +306,7 @@ class PluginConformance:
 
     @staticmethod
     def _is_readable(answer: Any, address: str, language: str) -> None:
-        assert answer.status_code == 200, (address, answer.status_code)  # noqa: PLR2004 - OK
+        assert answer.status_code == 200, (address, answer.status_code)
         if answer.mimetype != "text/html":
             return
         page = answer.get_data(as_text=True)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mykey_testkit.audit import audit_town
 from mykey_testkit.hub import hub_database, library_hub
 from mykey_testkit.jpki.fixtures import _jpki_process, jpki_service
 from mykey_testkit.pcsc_fixtures import _pcsc_directory, insert_card, private_pcscd
+from mykey_testkit.plugin_hub import make_hub
 from mykey_testkit.postgres import postgres_server
 from mykey_testkit.softhsm import softhsm
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks that the kit's fixtures carry, for projects with strict marks."""
+    config.addinivalue_line("markers", "postgres: needs PostgreSQL's programs (started by the test)")
+
 
 __all__ = [
     "_jpki_process",
@@ -17,6 +26,7 @@ __all__ = [
     "insert_card",
     "jpki_service",
     "library_hub",
+    "make_hub",
     "postgres_server",
     "private_pcscd",
     "softhsm",

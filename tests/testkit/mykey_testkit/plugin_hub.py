@@ -1,4 +1,4 @@
-"""A hub with one plugin (or several) enabled as a municipality would: granted what it asks for, or all but one thing."""
+"""A hub with one plugin or several, enabled as a municipality would: granted all that they ask for, or all but one thing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import tomlkit
 
 from mykey_core.plugins.loader import PluginReport, installed_plugins
 from mykey_core.plugins.manifest import Manifest, read_manifest
+from mykey_core.plugins.pages import Area
 from mykey_testkit.browsers import PageClient, citizen_client, staff_client
 from mykey_testkit.hub import MUNICIPALITY, HubHarness
 from mykey_testkit.postgres import DatabaseUrls
+from mykey_web.pages.areas import PREFIXES
 
 
 def manifest_of(name: str) -> Manifest:
@@ -63,6 +65,12 @@ class PluginHub(HubHarness):
         """A browser in which a member of staff with these roles has signed in."""
         return staff_client(self, persona, roles)
 
+    def addresses(self, *areas: str) -> list[str]:
+        """The addresses of the plugin's pages in these areas that can be read without an argument."""
+        begins = tuple(f"{PREFIXES[Area(area)]}/{self.plugin}/" for area in areas)
+        rules = (rule for rule in self.app.url_map.iter_rules() if rule.rule.startswith(begins))
+        return sorted(rule.rule for rule in rules if "GET" in (rule.methods or ()) and not rule.arguments)
+
     def anonymous(self) -> PageClient:
         """A browser in which nobody has signed in."""
         return PageClient(self)
@@ -73,7 +81,7 @@ MakeHub = Callable[..., PluginHub]
 
 @pytest.fixture
 def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
-    """Make hubs: `make_hub("stamps")`, also `without=` a grant, `settings=`, `others=`, `database=`, `municipality=`."""
+    """Make hubs: `make_hub("stamps")`; also `without=` a grant, `settings=`, `others=`, `database=`, `municipality=`."""
     made: list[PluginHub] = []
 
     def make(
@@ -89,9 +97,7 @@ def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
         folder.mkdir()
         services = [service.name for name in (plugin, *others) for service in manifest_of(name).services]
         text = plugins_toml([plugin], without=without, settings=settings) + plugins_toml_of(others)
-        made.append(
-            PluginHub(folder, text, services, database=database, municipality=municipality, plugin=plugin)
-        )
+        made.append(PluginHub(folder, text, services, database=database, municipality=municipality, plugin=plugin))
         return made[-1]
 
     yield make

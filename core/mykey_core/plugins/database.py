@@ -6,9 +6,9 @@ municipality, and the database itself knows which plugin is at work (`walls`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Executable, TextClause
@@ -19,6 +19,7 @@ from sqlalchemy.sql.expression import ColumnClause, TableClause
 
 from mykey_core.plugins.errors import CapabilityDenied
 from mykey_core.storage.session import Session
+from mykey_core.storage.walls import Wall
 
 
 def _is_text(element: object) -> bool:
@@ -45,16 +46,24 @@ class PluginDatabase:
         self.table_prefix = table_prefix
         self.municipality = municipality
         self._granted = granted
-        _sessions[self] = session
+        _places[self] = _Place(session, None)
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Execute a SQLAlchemy Core statement over the plugin's own tables."""
+        self._admit(statement)
+        return _place_of(self).session.execute(statement, parameters)
+
+    def execute_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute one INSERT, UPDATE or DELETE for each of many rows of parameters, for work in bulk."""
+        self._admit(statement)
+        return _place_of(self).session.execute_many(statement, rows)
+
+    def _admit(self, statement: Executable) -> None:
         if not self._granted:
             raise CapabilityDenied(self.plugin, "database")
         if _checked.get(statement) != self.table_prefix:
             self._check(statement)
             _checked[statement] = self.table_prefix
-        return _session_of(self).execute(statement, parameters)
 
     def _check(self, statement: Executable) -> None:
         if not isinstance(statement, ClauseElement):
@@ -69,29 +78,53 @@ class PluginDatabase:
         return CapabilityDenied(self.plugin, "database", message)
 
 
-_sessions: WeakKeyDictionary[PluginDatabase, Session] = WeakKeyDictionary()
+class _Place(NamedTuple):
+    """Where a handle leads, kept apart from it: a plugin that looks into its handle finds no connection."""
+
+    session: Session
+    wall: Wall | None
 
 
-def _session_of(database: PluginDatabase) -> Session:
-    session = _sessions.get(database)
-    if session is None:
+_places: WeakKeyDictionary[PluginDatabase, _Place] = WeakKeyDictionary()
+
+
+def _place_of(database: PluginDatabase) -> _Place:
+    place = _places.get(database)
+    if place is None:
         raise CapabilityDenied(database.plugin, "database", "the transaction of this handle is over")
-    return session
+    return place
 
 
 @contextmanager
 def core_session(database: PluginDatabase) -> Iterator[Session]:
     """For the core's own handles: the session behind `database`, with the walls down until the block ends."""
-    yield _session_of(database)
+    session, wall = _place_of(database)
+    if wall is None:
+        yield session
+        return
+    wall.down()
+    try:
+        yield session
+    finally:
+        wall.up()
 
 
 @contextmanager
 def opened(
     plugin: str, table_prefix: str, municipality: str, session: Session, *, granted: bool
 ) -> Iterator[PluginDatabase]:
-    """A handle for one call of a plugin; it is dead afterwards."""
+    """A handle for one call of a plugin, with all walls up; it is dead afterwards.
+
+    A plugin without the capability `database` gets a handle that leads nowhere, and needs no wall.
+    """
     database = PluginDatabase(plugin, table_prefix, municipality, session, granted=granted)
+    wall = Wall(session, plugin, table_prefix) if granted else None
+    _places[database] = _Place(session, wall)
     try:
+        if wall is not None:
+            wall.up()
         yield database
     finally:
-        _sessions.pop(database, None)
+        _places.pop(database, None)
+        if wall is not None:
+            wall.down()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -142,15 +143,21 @@ class PluginPeople:
 
     def attributes(self, purpose: str) -> Mapping[Attribute, AttributeValue | None]:
         """The attributes of a declared purpose, or `ConsentDenied` with the reason."""
-        return self.people.attributes(purpose)
+        with self._core():
+            return self.people.attributes(purpose)
 
     def delegations(self) -> tuple[DelegatedPerson, ...]:
         """For whom the person of the tap may act in this plugin now."""
-        return self.people.delegations()
+        with self._core():
+            return self.people.delegations()
 
     def acting_for(self, subject: str, service: str) -> DelegatedPerson:
         """The delegation to act for `subject` in `service`, or `ConsentDenied`."""
-        return self.people.acting_for(subject, service)
+        with self._core():
+            return self.people.acting_for(subject, service)
+
+    def _core(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.database is None else core_session(self.database)
 
 
 def _person(session: Session, database: PluginDatabase, subject: str) -> UUID | None:

@@ -5,6 +5,8 @@ What the hub does with an engine is in `database.py`; administration (migrations
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import entry_points
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -14,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from mykey_core.errors import ConfigurationError
 
 BUSY_TIMEOUT_MS = 5_000
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
 CONNECT_SECONDS = 5
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -33,13 +36,19 @@ def open_engine(url: str, municipality: str | None = None) -> Engine:
     try:
         if url.startswith("sqlite"):
             return _sqlite(url)
-        options = f"-c mykey.municipality={municipality}" if municipality else ""
+        options = f"-c search_path={_schemas()}" + (f" -c mykey.municipality={municipality}" if municipality else "")
         arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "mykey", "options": options}
         driver_url = url.replace("postgresql://", "postgresql+psycopg://", 1)
         return create_engine(driver_url, connect_args=arguments, poolclass=NullPool)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         message = "it is sqlite:///FILE or postgresql://…, and PostgreSQL needs mykey[postgres]"
         raise ConfigurationError("database_url", message) from error
+
+
+def _schemas() -> str:
+    """The core's schema, and that of each installed plugin (PostgreSQL passes over those that do not exist)."""
+    names = sorted(point.name.replace("-", "_") for point in entry_points(group="mykey.plugins"))
+    return ",".join(["public", *(f"plugin_{name}" for name in names if _IDENTIFIER.fullmatch(name))])
 
 
 def _sqlite(url: str) -> Engine:

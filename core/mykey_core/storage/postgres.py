@@ -44,7 +44,7 @@ def secure(connection: Connection, hub_role: str | None) -> None:
         name = quote(quoted_name(table, quote=None))
         belongs = any(column["name"] == COLUMN for column in inspector.get_columns(table))
         if belongs:
-            _raise_wall(connection, name)
+            raise_wall(connection, name)
         if hub_role is not None:
             rights = _rights(table, belongs=belongs)
             connection.execute(text(f"GRANT {rights} ON {name} TO {quote(hub_role)}"))
@@ -52,7 +52,8 @@ def secure(connection: Connection, hub_role: str | None) -> None:
         connection.execute(text(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quote(hub_role)}"))
 
 
-def _raise_wall(connection: Connection, table: str) -> None:
+def raise_wall(connection: Connection, table: str) -> None:
+    """Row-level security on a table (quoted, with its schema where it is not `public`) that has a municipality."""
     own = f"{COLUMN} = current_setting('{SETTING}', true)"
     connection.execute(text(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"))
     connection.execute(text(f"DROP POLICY IF EXISTS {_POLICY} ON {table}"))

@@ -115,6 +115,14 @@ class RemoteSession(Session):
         self._reset()
         super().roll_back()
 
+    def assume(self, role: str) -> None:
+        """Go on as another role, of which this one is a member; what has waited is sent first, as this one."""
+        self._checked([*self._waiting(), _Statement(f'SET LOCAL ROLE "{role}"')])
+
+    def resume(self) -> None:
+        """Go on as oneself: said together with the next statement, the commit at the latest."""
+        self._later.append(_Statement("SET LOCAL ROLE NONE"))
+
     # -- sending ------------------------------------------------------------------------------------------------
 
     def _statement(self, prepared: Prepared, values: Mapping[str, Any]) -> _Statement:

@@ -21,7 +21,9 @@ from mykey_core.storage.tables import municipality
 from mykey_core.storage.upgrade import upgrade_tables
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.service import TapService
+from mykey_core.terminals.configuration import ConfigurationService
 from mykey_core.terminals.registry import TerminalRegistry
+from mykey_core.terminals.reports import TerminalReports
 from mykey_core.uploads.plugin_delivery import PluginDelivery
 from mykey_core.uploads.receive import UploadService
 from mykey_core.uploads.reconcile import Reconciliation
@@ -50,6 +52,19 @@ class Hub:
         """What terminals did without the hub."""
         deliver = PluginDelivery(self.plugins, self.people)
         return UploadService(self.database, self.settings.municipality, self.clock, deliver)
+
+    @property
+    def terminal_reports(self) -> TerminalReports:
+        """How the terminals are."""
+        return TerminalReports(self.database, self.settings.municipality, self.clock)
+
+    @property
+    def configurations(self) -> ConfigurationService:
+        """What the terminals need to know, signed."""
+        key_file, origin = self.settings.terminal_key_file, self.settings.origin
+        return ConfigurationService(
+            self.database, self.settings.municipality, self.clock, key_file=key_file, origin=origin
+        )
 
     @property
     def reconciliation(self) -> Reconciliation:

@@ -48,6 +48,7 @@ class HubSettings(BaseModel):
     database_owner_url: str | None = None
     keys_file: Path = Path("keys.json")
     audit_key_file: Path = Path("audit-key.pem")
+    terminal_key_file: Path = Path("terminal-key.pem")
     plugins_file: Path = Path("plugins.toml")
     resident_distribution_points: tuple[str, ...] = ()
     show_evidence: bool = False
@@ -116,6 +117,7 @@ def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
             "database_owner_url": os.environ.get("MYKEY_DATABASE_OWNER_URL") or settings.database_owner_url,
             "keys_file": folder / settings.keys_file,
             "audit_key_file": folder / settings.audit_key_file,
+            "terminal_key_file": folder / settings.terminal_key_file,
             "plugins_file": folder / settings.plugins_file,
         }
     )

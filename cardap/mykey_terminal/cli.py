@@ -10,6 +10,7 @@ import json
 import platform
 import signal
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,11 +26,14 @@ from mykey_terminal.agent.desk import CardDesk, report_json
 from mykey_terminal.agent.gate import Gate, own_hosts
 from mykey_terminal.agent.pairing import PairingDesk
 from mykey_terminal.agent.server import Announcement, loopback_sockets, make_server
+from mykey_terminal.agent.writings import WritingDesk
+from mykey_terminal.card_commands import add_card_commands
 from mykey_terminal.clock import system_clock
 from mykey_terminal.enrolment import StateDirectory, enrol
 from mykey_terminal.errors import TerminalError
 from mykey_terminal.hub import Hub
 from mykey_terminal.hub_address import hub_origin
+from mykey_terminal.open_writings import OpenWritings
 from mykey_terminal.pending import PendingTaps
 from mykey_terminal.problems import problem_of
 from mykey_terminal.readers.pcsc import PcscReader
@@ -154,7 +158,10 @@ def agent_command(
                 time.sleep,
                 longest_wait=_AGENT_PATIENCE,
             )
-            app = AgentApp(Gate(own_hosts(number), allowed, pairing), CardDesk(runner))
+            desk = CardDesk(runner)
+            writings = WritingDesk(hub, chosen, OpenWritings(directory.writings), desk.hold)
+            threading.Thread(target=writings.settle, name="open-writings", daemon=True).start()
+            app = AgentApp(Gate(own_hosts(number), allowed, pairing), desk, writings)
             make_server(app, sockets).run()
 
 
@@ -167,7 +174,8 @@ def status_command(*, state: Path, as_json: bool, language: str | None) -> None:
     with _errors_for_people():
         directory = StateDirectory(state)
         with _hub(directory) as hub:
-            status = terminal_status(hub, PendingTaps(directory.pending), language=language)
+            writings = OpenWritings(directory.writings)
+            status = terminal_status(hub, PendingTaps(directory.pending), writings, language=language)
     if as_json:
         click.echo(json.dumps(status, ensure_ascii=False, indent=2))
     else:
@@ -237,3 +245,6 @@ def _one_line(answer: dict[str, Any], error: TerminalError | CardError | None) -
     result = answer["result"] or {}
     message = result.get("message") or {}
     return f"{result.get('outcome', 'done')}: {message.get('title', '')} [{result.get('code', '')}]"
+
+
+add_card_commands(terminal, errors=_errors_for_people, hub_of=_hub, reader_of=_reader)

@@ -68,6 +68,11 @@ class StateDirectory:
         return self.path / "pending"
 
     @property
+    def writings(self) -> Path:
+        """Where card writings are noted that have not come to their end."""
+        return self.path / "writings"
+
+    @property
     def queue(self) -> Path:
         """The file of the signed offline queue."""
         return self.path / "queue" / "queue.sqlite3"

@@ -14,6 +14,7 @@ from mykey_terminal.clock import Clock, system_clock
 from mykey_terminal.errors import HubAnswerError
 from mykey_terminal.hub_auth import TerminalAuth
 from mykey_terminal.hub_http import API, HubHttp
+from mykey_terminal.relay import CardRelay
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -82,6 +83,14 @@ class Hub:
     def services(self, *, language: str | None = None) -> dict[str, Any]:
         """The services of this service point, as the hub words them."""
         return self._http.get(f"{API}/services", language=language)
+
+    def card_profiles(self, *, language: str | None = None) -> dict[str, Any]:
+        """What this terminal may write on cards."""
+        return self._http.get(f"{API}/card-profiles", language=language)
+
+    def card_relay(self, *, language: str | None = None) -> CardRelay:
+        """The relay of APDUs between the hub and a card, over this terminal's connection."""
+        return CardRelay(self._http, language=language)
 
     def begin_tap(self, service: str, action: str, values: dict[str, Any], *, language: str | None = None) -> Tap:
         """Open a tap for an action of a service."""

@@ -18,10 +18,12 @@ from mykey_cardap.transport import Transport
 from mykey_terminal.errors import HubAnswerError, HubUnreachableError
 from mykey_terminal.hub_http import API
 
-_PATH: Final = f"{API}/card-writings"
+WRITINGS: Final = f"{API}/card-writings"
+TAPS: Final = f"{API}/card-taps"
 _TRIES: Final = 5
 _PAUSE_SECONDS: Final = 1.0
 _MAX_ROUNDS: Final = 1_000
+_GOODBYES: Final = 3
 
 
 class PostsJson(Protocol):
@@ -29,6 +31,10 @@ class PostsJson(Protocol):
 
     def post(self, path: str, body: dict[str, Any], *, language: str | None = None) -> dict[str, Any]:
         """POST a JSON object and return the one that the hub answers; raises `HubError`."""
+        ...
+
+    def get(self, path: str, *, language: str | None = None) -> dict[str, Any]:
+        """GET a JSON object; raises `HubError`."""
         ...
 
 
@@ -40,19 +46,38 @@ class _Reply(BaseModel):
     sequence: int
     commands: list[str]
     plan: list[str] = []
+    steps_done: int = 0
     card: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
     problem: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WritingOutcome:
-    """How a writing ended. `approval`: a second person has to approve first, then `resume` it."""
+    """Where a writing is, or how it ended. `approval`: a second person has to approve first, then `resume` it.
+
+    `steps_done` of the `plan` are on the card. `result` is that of a tap with a service on the card.
+    """
 
     writing_id: str
     state: str
     plan: tuple[str, ...]
     card: Mapping[str, Any] | None
     problem: Mapping[str, Any] | None
+    steps_done: int = 0
+    result: Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the agent and the command line answer it."""
+        return {
+            "writing_id": self.writing_id,
+            "state": self.state,
+            "plan": list(self.plan),
+            "steps_done": self.steps_done,
+            "card": None if self.card is None else dict(self.card),
+            "result": None if self.result is None else dict(self.result),
+            "problem": None if self.problem is None else dict(self.problem),
+        }
 
 
 class CardRelay:
@@ -70,21 +95,58 @@ class CardRelay:
 
         Raises `HubError`: `HubProblemError` when the hub refuses, before the card was touched or at the end.
         """
-        begun = _read(self._http.post(_PATH, order, language=self._language))
-        return _outcome(begun) if begun.state == "approval" else self.resume(card, begun.writing_id)
+        begun = self.begin(order)
+        return begun if begun.state == "approval" else self.resume(card, begun.writing_id)
 
-    def resume(self, card: Transport, writing_id: str) -> WritingOutcome:
-        """Carry on a writing that has been approved."""
+    def tap(self, card: Transport, order: dict[str, Any]) -> WritingOutcome:
+        """One transaction with a service on the card (`order`: the body of `POST /card-taps`)."""
+        return self.resume(card, self.begin(order, path=TAPS).writing_id)
+
+    def begin(self, order: dict[str, Any], *, path: str = WRITINGS) -> WritingOutcome:
+        """Begin; nothing is sent to the card before `resume`. `path` is `WRITINGS` or `TAPS`."""
+        return _outcome(_read(self._http.post(path, order, language=self._language)))
+
+    def resume(
+        self, card: Transport, writing_id: str, *, progress: Callable[[WritingOutcome], None] = lambda _: None
+    ) -> WritingOutcome:
+        """Carry on a writing that was begun or has been approved; `progress` hears of each exchange."""
         reply = self._exchange(writing_id, {"sequence": 0})
         for _ in range(_MAX_ROUNDS):
+            progress(_outcome(reply))
             if not reply.commands:
                 return _outcome(reply)
             reply = self._exchange(writing_id, _answers(card, reply))
         raise HubAnswerError("the hub's writing does not end")
 
+    def find(self, writing_id: str) -> WritingOutcome:
+        """Where a writing is; nothing is sent to the card."""
+        return _outcome(_read(self._http.get(f"{WRITINGS}/{writing_id}", language=self._language)))
+
+    def approve(self, writing_id: str) -> WritingOutcome:
+        """Approve a writing that another terminal has begun."""
+        return _outcome(_read(self._http.post(f"{WRITINGS}/{writing_id}/approval", {}, language=self._language)))
+
+    def release(self, writing_id: str, evidence: str) -> str:
+        """Ask to release the card of a writing from quarantine: "asked" or "released"."""
+        path = f"{WRITINGS}/{writing_id}/release"
+        return str(self._http.post(path, {"evidence": evidence}, language=self._language).get("state"))
+
+    def give_up(self, writing_id: str) -> WritingOutcome:
+        """After a crash: tell the hub that the card lost its power, so that it closes the writing; how it ended.
+
+        Write the same card again afterwards: the hub reads it, and goes on where it stopped.
+        """
+        reply = _read(self._http.get(f"{WRITINGS}/{writing_id}", language=self._language))
+        for _ in range(_GOODBYES):
+            if reply.state != "open":
+                break
+            gone = {"sequence": reply.sequence, "card_gone": reply.sequence > 0}
+            reply = self._exchange(writing_id, gone)
+        return _outcome(reply)
+
     def _exchange(self, writing_id: str, body: dict[str, Any]) -> _Reply:
         """One exchange; a reply that was lost on the way is asked for again."""
-        path = f"{_PATH}/{writing_id}/responses"
+        path = f"{WRITINGS}/{writing_id}/responses"
         for _ in range(_TRIES - 1):
             try:
                 return _read(self._http.post(path, body, language=self._language))
@@ -112,4 +174,6 @@ def _read(document: dict[str, Any]) -> _Reply:
 
 
 def _outcome(reply: _Reply) -> WritingOutcome:
-    return WritingOutcome(reply.writing_id, reply.state, tuple(reply.plan), reply.card, reply.problem)
+    return WritingOutcome(
+        reply.writing_id, reply.state, tuple(reply.plan), reply.card, reply.problem, reply.steps_done, reply.result
+    )

@@ -13,13 +13,16 @@ from mykey_terminal.version import VERSION
 
 if TYPE_CHECKING:
     from mykey_terminal.hub import Hub
+    from mykey_terminal.open_writings import OpenWritings
     from mykey_terminal.pending import PendingTap, PendingTaps
 
 _NOT_FOUND = 404
 
 
-def terminal_status(hub: Hub, pending: PendingTaps, *, language: str | None = None) -> dict[str, Any]:
-    """Ask the hub for the services and for every tap left open.
+def terminal_status(
+    hub: Hub, pending: PendingTaps, writings: OpenWritings | None = None, *, language: str | None = None
+) -> dict[str, Any]:
+    """Ask the hub for the services and for every tap and card writing left open.
 
     `hub` is `reachable` or the code of the problem. A tap whose outcome is final is reported once and forgotten.
     """
@@ -36,7 +39,8 @@ def terminal_status(hub: Hub, pending: PendingTaps, *, language: str | None = No
         return {**status, "hub": problem_of(error).code, "open_taps": [_open(tap) for tap in pending.all()]}
     names = [service.get("service") for service in services.get("services", [])]
     taps = [_ask(hub, pending, tap, language) for tap in pending.all()]
-    return {**status, "hub": "reachable", "services": names, "open_taps": taps}
+    answer = {**status, "hub": "reachable", "services": names, "open_taps": taps}
+    return answer if writings is None else {**answer, "open_writings": writings.settle(hub, language=language)}
 
 
 def _ask(hub: Hub, pending: PendingTaps, tap: PendingTap, language: str | None) -> dict[str, Any]:

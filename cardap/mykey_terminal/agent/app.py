@@ -15,17 +15,28 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from mykey_cardap.errors import CardError
-from mykey_terminal.agent.bodies import ActionBody, InsertBody, PairBody, TapBody, parse
+from mykey_terminal.agent.bodies import (
+    ActionBody,
+    CardTapBody,
+    EmptyBody,
+    InsertBody,
+    PairBody,
+    ReleaseBody,
+    TapBody,
+    WritingBody,
+    parse,
+)
 from mykey_terminal.agent.gate import TOKEN_HEADER
 from mykey_terminal.errors import AgentError, TerminalError
 from mykey_terminal.problems import MEDIA_TYPE, Problem, problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from mykey_terminal.agent.desk import CardDesk
     from mykey_terminal.agent.gate import Gate
+    from mykey_terminal.agent.writings import WritingDesk
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +65,13 @@ _ROUTES = Map(
         Rule(f"{PREFIX}/taps", methods=["POST"], endpoint="tap"),
         Rule(f"{PREFIX}/taps/<{_ID}:tap_id>", methods=["GET"], endpoint="tap_again"),
         Rule(f"{PREFIX}/actions", methods=["POST"], endpoint="act"),
+        Rule(f"{PREFIX}/card-profiles", methods=["GET"], endpoint="card_profiles"),
+        Rule(f"{PREFIX}/card-taps", methods=["POST"], endpoint="card_tap"),
+        Rule(f"{PREFIX}/card-writings", methods=["POST"], endpoint="write_card"),
+        Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>", methods=["GET"], endpoint="writing"),
+        Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/go-on", methods=["POST"], endpoint="go_on"),
+        Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/approval", methods=["POST"], endpoint="approve"),
+        Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/release", methods=["POST"], endpoint="release"),
         Rule(f"{PREFIX}/visits/<{_ID}:visit_id>", methods=["DELETE"], endpoint="end_visit"),
     ],
     merge_slashes=False,
@@ -63,9 +81,10 @@ _ROUTES = Map(
 class AgentApp:
     """A WSGI application for one terminal."""
 
-    def __init__(self, gate: Gate, desk: CardDesk) -> None:
+    def __init__(self, gate: Gate, desk: CardDesk, writings: WritingDesk | None = None) -> None:
         self._gate = gate
         self._desk = desk
+        self._writings = writings
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -100,20 +119,48 @@ class AgentApp:
         return _json(self._serve(endpoint, request, **arguments))
 
     def _serve(self, endpoint: str, request: Request, **arguments: str) -> dict[str, Any]:
-        look = {"status": self._desk.status, "tray": self._desk.tray, "card": self._desk.card}.get(endpoint)
+        look = self._looks(_language(request), **arguments).get(endpoint)
         if look is not None:
             return look()
-        if endpoint == "services":
-            return self._desk.services(_language(request))
-        if endpoint == "tap_again":
-            return self._desk.tap_again(arguments["tap_id"], _language(request))
-        if endpoint == "end_visit":
-            return self._desk.end_visit(**arguments)
-        return self._change(endpoint, self._gate.read_body(request), _language(request))
+        raw, language = self._gate.read_body(request), _language(request)
+        if arguments:
+            return self._go_on(endpoint, raw, language, **arguments)
+        return self._change(endpoint, raw, language)
+
+    def _looks(self, language: str | None, **arguments: str) -> dict[str, Callable[[], dict[str, Any]]]:
+        """What needs no body."""
+        desk = self._desk
+        return {
+            "status": desk.status,
+            "tray": desk.tray,
+            "card": desk.card,
+            "services": lambda: desk.services(language),
+            "tap_again": lambda: desk.tap_again(arguments["tap_id"], language),
+            "end_visit": lambda: desk.end_visit(**arguments),
+            "card_profiles": lambda: self._writer.profiles(language),
+            "writing": lambda: self._writer.state(**arguments),
+        }
+
+    @property
+    def _writer(self) -> WritingDesk:
+        if self._writings is None:
+            raise AgentError("agent_not_found", 404)
+        return self._writings
+
+    def _go_on(self, endpoint: str, raw: bytes, language: str | None, writing_id: str) -> dict[str, Any]:
+        if endpoint == "release":
+            return self._writer.release(writing_id, parse(ReleaseBody, raw).evidence, language)
+        parse(EmptyBody, raw)
+        step = self._writer.approve if endpoint == "approve" else self._writer.go_on
+        return step(writing_id, language)
 
     def _change(self, endpoint: str, raw: bytes, language: str | None) -> dict[str, Any]:
         if endpoint == "insert":
             return self._desk.insert(parse(InsertBody, raw).card)
+        if endpoint == "write_card":
+            return self._writer.begin(parse(WritingBody, raw).model_dump(exclude_none=True), language)
+        if endpoint == "card_tap":
+            return self._writer.begin_tap(parse(CardTapBody, raw).model_dump(exclude_none=True), language)
         if endpoint == "tap":
             return self._desk.tap(parse(TapBody, raw), language)
         return self._desk.act(parse(ActionBody, raw), language)

@@ -63,6 +63,49 @@ class TapBody(_Body):
         return bytearray(text.encode("ascii", "replace"))
 
 
+_Amount = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
+_CardValue = Annotated[str, StringConstraints(max_length=200)] | int
+_CardValues = Annotated[dict[Name, _CardValue], Field(max_length=32)]
+_Town = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+
+
+class WritingBody(_Body):
+    """POST /card-writings: what shall be done with the card in the reader. The hub checks it."""
+
+    operation: Name
+    plugin: Annotated[str, StringConstraints(max_length=64)] = ""
+    values: Annotated[dict[Name, Annotated[str, StringConstraints(max_length=200)] | int], Field(max_length=32)] = (
+        Field(default_factory=dict)
+    )
+    value: int = 0
+    rides: int = 0
+    period: int = 0
+    with_value: bool = False
+    dry_run: bool = False
+    visit_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    shared_with: Annotated[list[_Town], Field(max_length=64)] = Field(default_factory=list)
+
+
+class CardTapBody(_Body):
+    """POST /card-taps: one transaction with a service on the card, without PIN."""
+
+    plugin: Name
+    kind: Name
+    total: _Amount = 0
+    amount: _Amount = 0
+    period: Annotated[int, Field(ge=0, le=0xFFFF)] | None = None
+
+
+class EmptyBody(_Body):
+    """POST without anything to say."""
+
+
+class ReleaseBody(_Body):
+    """POST /card-writings/ID/release: what was found out about the card."""
+
+    evidence: Name
+
+
 def parse(model: type[_M], raw: bytes) -> _M:
     """Read a body. Raises `AgentError` `agent_bad_request` (400) with the `member` that is wrong."""
     try:

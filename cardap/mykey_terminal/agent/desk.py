@@ -63,7 +63,7 @@ class CardDesk:
         """The tries left of the authentication PIN and the token's label; costs no try and needs no PIN."""
         if not self._runner.reader.card_present():
             return {"present": False, "pins": {}, "token_label": None}
-        with self._hold(_PATIENCE), self._runner.reader.open() as transport:
+        with self.hold(_PATIENCE), self._runner.reader.open() as transport:
             session = JpkiSession(transport)
             status = session.pin_status("authentication")
             label = session.token_info().label
@@ -90,7 +90,7 @@ class CardDesk:
     def tap(self, body: TapBody, language: str | None) -> dict[str, Any]:
         """Run one tap. Raises `ReaderBusyError` when another operation is running: a tap never queues."""
         request = TapRequest(body.service, body.action, body.input, language, body.allow_last_attempt)
-        with self._hold(0):
+        with self.hold(0):
             return report_json(self._runner.run(request, body.pin_bytes()))
 
     def tap_again(self, tap_id: str, language: str | None) -> dict[str, Any]:
@@ -118,7 +118,8 @@ class CardDesk:
         return {"ended": True}
 
     @contextmanager
-    def _hold(self, patience: float) -> Iterator[None]:
+    def hold(self, patience: float) -> Iterator[None]:
+        """Take the card for one operation; `ReaderBusyError` when another one runs longer than `patience` seconds."""
         if not self._card_lock.acquire(timeout=patience):
             raise ReaderBusyError("the terminal is using the card")
         try:

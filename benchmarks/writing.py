@@ -11,6 +11,7 @@ ratio adds the MACs of the card's storage, which make its writes safe against po
 from __future__ import annotations
 
 import argparse
+import resource
 import secrets
 import statistics
 import subprocess
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
 
+from mykey_core.card_writing.campaigns.journal import Journal
 from mykey_core.card_writing.writer import Ending
 from mykey_testkit import softhsm
 from mykey_testkit.card_writing import EmulatedCard, town_keys, write, write_job
@@ -115,7 +117,7 @@ def p15() -> None:
 
 
 def campaigns(count: int) -> None:
-    """Run whole campaigns as processes, and print what they print about their rate."""
+    """Run whole campaigns as processes: wall time, CPU time a card (all processes of the run), cards a second."""
     with tempfile.TemporaryDirectory() as folder:
         token = softhsm.initialise(Path(folder) / "token")
         hsm = [
@@ -132,13 +134,25 @@ def campaigns(count: int) -> None:
             "SoftHSM, pkcs11-sign": (count // 10, [*hsm, "--hsm-kind", "sign"]),
             "SoftHSM, pkcs11-resident": (count // 10, [*hsm, "--hsm-kind", "resident"]),
         }
+        print("campaigns on simulated cards")
         for number, (name, (cards, options)) in enumerate(runs.items()):
             out = Path(folder) / str(number)
             arguments = ["campaign", "run", "--simulate", cards, "--workers", 2, "--out", out, *options]
             command = [sys.executable, "-m", "mykey_core", *map(str, arguments)]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own program
-            rate = next(line for line in answer.stdout.splitlines() if "cards/s" in line)
-            print(f"campaign, {name}: {rate}")
+            before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own program
+            wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            rate = f"{cards / wall:7,.0f} cards/s, 2 workers, start and report included"
+            print(f"  {name:24} {cards:7,} cards  {wall:7.1f} s wall  {cpu / cards * 1e3:6.2f} ms CPU a card  {rate}")
+            check(out, cards)
+
+
+def check(out: Path, cards: int) -> None:
+    """Every card has to be done, else the figure means nothing."""
+    journal = Journal(out)
+    assert journal.count() == {"done": cards}
+    journal.close()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import Final, Generic, TypeVar
 
 from mykey_cardap.apdu import SW
@@ -38,7 +39,7 @@ class Stored(Generic[Content]):
 
     def __init__(self, record: Record, read: Callable[[bytes], Content]) -> None:
         self.record = record
-        self._read = read
+        self._read: Callable[[bytes], Content] = read
         self._payload: bytes | None = None
         self._content: Content
 
@@ -62,10 +63,23 @@ class Slot:
 
     def __init__(self, memory: Memory, index: int, key: StorageMac) -> None:
         self._memory, self._offset = memory, _SLOTS_AT + index * _SLOT
-        self._service = Record(memory, self._offset, Service.SIZE, key)
-        self._purse = Record(memory, self._offset + _PURSE_AT, Purse.SIZE, key)
-        self._stored_service = Stored(self._service, Service.from_bytes)
-        self._stored_purse = Stored(self._purse, Purse.from_bytes)
+        self._key = key
+
+    @cached_property
+    def _service(self) -> Record:
+        return Record(self._memory, self._offset, Service.SIZE, self._key)
+
+    @cached_property
+    def _purse(self) -> Record:
+        return Record(self._memory, self._offset + _PURSE_AT, Purse.SIZE, self._key)
+
+    @cached_property
+    def _stored_service(self) -> Stored[Service]:
+        return Stored(self._service, Service.from_bytes)
+
+    @cached_property
+    def _stored_purse(self) -> Stored[Purse]:
+        return Stored(self._purse, Purse.from_bytes)
 
     @property
     def service(self) -> Service:

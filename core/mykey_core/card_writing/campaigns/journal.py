@@ -6,7 +6,9 @@ An intent is on disk before its step is sent (WAL, synchronous=FULL). Several wo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Column,
+    Connection,
     Engine,
     Index,
     Integer,
@@ -90,6 +93,8 @@ class Journal:
 
     def __init__(self, folder: Path, *, name: str = FILE) -> None:
         self.engine: Engine = open_engine(f"sqlite:///{folder / name}")
+        self._threads = threading.local()
+        self._open: list[Connection] = []
 
     @classmethod
     def create(cls, folder: Path, cards: Iterable[ListedCard], facts: Mapping[str, Any]) -> Journal:
@@ -103,7 +108,7 @@ class Journal:
         return cls(folder)
 
     def _fill(self, cards: Iterable[ListedCard], facts: Mapping[str, Any]) -> None:
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             _metadata.create_all(connection)
             connection.execute(insert(_fact), [{"name": name, "value": json.dumps(facts[name])} for name in facts])
             rows = (_new_row(position, card) for position, card in enumerate(cards))
@@ -111,17 +116,38 @@ class Journal:
                 connection.execute(insert(_card), chunk)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, when no other thread uses the journal any more."""
+        while self._open:
+            self._open.pop().close()
+        self._threads = threading.local()
         self.engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """This thread's connection. It stays open, because the last one that closes folds the write-ahead log."""
+        connection: Connection | None = getattr(self._threads, "connection", None)
+        if connection is None:
+            connection = self._threads.connection = self.engine.connect()
+            self._open.append(connection)
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """The same in a transaction, which is durable at the end of the block."""
+        with self._reading() as connection, connection.begin():
+            yield connection
 
     def facts(self) -> dict[str, Any]:
         """What the campaign is: profile, town, keys, rules, and when it began."""
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             return {row.name: json.loads(row.value) for row in connection.execute(select(_fact))}
 
     def set_facts(self, **facts: Any) -> None:
         """Add or replace facts."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             for name, value in facts.items():
                 text = json.dumps(value)
                 if connection.execute(update(_fact).where(_fact.c.name == name).values(value=text)).rowcount == 0:
@@ -129,13 +155,13 @@ class Journal:
 
     def count(self) -> dict[str, int]:
         """Cards by state."""
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(select(_card.c.state, func.count()).group_by(_card.c.state))
             return {str(row[0]): int(row[1]) for row in rows}
 
     def unfinished(self) -> list[int]:
         """Positions of the cards that are not at an end, in order."""
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             found = select(_card.c.position).where(_card.c.state.in_(UNFINISHED)).order_by(_card.c.position)
             return [int(row[0]) for row in connection.execute(found)]
 
@@ -144,18 +170,18 @@ class Journal:
         found = select(_card).where(_card.c.state.in_(states)).order_by(_card.c.position)
         if positions is not None:
             found = found.where(_card.c.position.in_(positions))
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             return [_row(row) for row in connection.execute(found)]
 
     def find(self, number: str) -> CardRow | None:
         """The card with this serial; None when the list does not have it."""
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             row = connection.execute(select(_card).where(_card.c.number == number)).first()
         return None if row is None else _row(row)
 
     def begin(self, positions: Sequence[int]) -> None:
         """Count an attempt for each of these cards."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(_begin, [{"at": position} for position in positions])
 
     def commit(self, moves: Sequence[Move]) -> None:
@@ -165,7 +191,7 @@ class Journal:
             for move in moves
         ]
         if values:
-            with self.engine.begin() as connection:
+            with self._writing() as connection:
                 connection.execute(_move, values)
 
 

@@ -99,7 +99,7 @@ class OpenWritings:
 
 
 def _lock(stream: IO[bytes]) -> bool:
-    """Lock a file until it is closed; False when somebody else has it. Nothing happens where there are no such locks."""
+    """Lock a file until it is closed; False when somebody else has it. Not on Windows."""
     try:
         import fcntl  # noqa: PLC0415 - Unix only
     except ImportError:  # pragma: no cover - Windows

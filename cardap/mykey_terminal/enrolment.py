@@ -34,7 +34,9 @@ _TERMINAL_FILE = "terminal.json"
 class Enrolment(BaseModel):
     """What the hub and the terminal agreed on. `hub_origin` is the only origin a card may sign for.
 
-    `hub_path` stands before the API where several towns share the origin, else it is empty.
+    `configuration_key` is the public key by which the hub's configurations are known; None for a terminal of an
+    earlier version, which keeps the first one that it is shown. `hub_path` stands before the
+    API where several towns share the origin, else it is empty.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -47,6 +49,7 @@ class Enrolment(BaseModel):
     services: list[str]
     token_endpoint: str
     audience: str
+    configuration_key: dict[str, str] | None = None
     name: str
     enrolled_at: AwareDatetime
 

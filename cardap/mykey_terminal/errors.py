@@ -10,6 +10,7 @@
     │   ├── HubUnreachableError    no answer (.sent: whether the request may have reached the hub)
     │   ├── HubProblemError        the hub refused (.problem, RFC 9457)
     │   └── HubAnswerError         an answer that the API does not know
+    ├── ConfigurationRefusedError  a configuration that the hub did not sign, or an older one (.reason)
     ├── OriginMismatchError        the hub wants a signature for another origin than its own
     ├── NeedNotSupportedError      the service needs something of the card that this terminal cannot do
     ├── CertificateNotOnCardError  the card has no certificate of this kind
@@ -103,6 +104,16 @@ class HubAnswerError(HubError):
     """The hub's answer does not have the form that the API promises."""
 
     code = "hub_answer"
+
+
+class ConfigurationRefusedError(TerminalError):
+    """A configuration that must not be used; `reason` is `signature`, `audience`, `rollback` or `form`."""
+
+    code = "configuration_refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the hub's configuration is refused: {reason}")
+        self.reason = reason
 
 
 class OriginMismatchError(TerminalError):

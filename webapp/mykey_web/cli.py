@@ -20,6 +20,7 @@ from mykey_web.app import create_app
 from mykey_web.problem_list import as_markdown, problem_codes
 from mykey_web.setup import write_new_hub
 from mykey_web.tenants import Application, open_towns
+from mykey_web.terminal_cli import revoke_terminal, terminals, uploads
 
 _config = click.option(
     "--config", type=click.Path(path_type=Path), default=Path("hub.toml"), show_default=True, help="The hub's settings."
@@ -110,6 +111,10 @@ def _one_town(config: Path) -> _Served:
 def _towns(towns: Path) -> _Served:
     front = open_towns(towns)
     return _Served(front, list(front.hubs.values()), {"towns": front.addresses})
+
+
+for _command in (terminals, revoke_terminal, uploads):
+    hub.add_command(_command)
 
 
 @hub.command()

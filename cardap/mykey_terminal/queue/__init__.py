@@ -3,7 +3,7 @@
 What a record looks like on the wire is in `records`, the file in `store`, sending it in `uploader`.
 """
 
-from mykey_terminal.queue.errors import QueueDamagedError, QueueError, QueueForeignError
+from mykey_terminal.queue.errors import QueueDamagedError, QueueError, QueueForeignError, UploadRefusedError
 from mykey_terminal.queue.records import QueuedRecord, Signer
 from mykey_terminal.queue.store import OfflineQueue
 from mykey_terminal.queue.uploader import Uploader, UploadReport
@@ -15,6 +15,7 @@ __all__ = [
     "QueueForeignError",
     "QueuedRecord",
     "Signer",
+    "UploadRefusedError",
     "UploadReport",
     "Uploader",
 ]

@@ -218,6 +218,7 @@ class _Views:
             token_endpoint=endpoint,
             audience=endpoint,
             origin=self._hub.settings.origin,
+            configuration_key=self._hub.configurations.public_jwk(),
         )
 
     def services(self, terminal: Terminal) -> models.ServicesReply:

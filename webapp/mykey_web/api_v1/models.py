@@ -30,7 +30,10 @@ class ServicePointView(Model):
 
 
 class EnrolmentReply(Model):
-    """`audience` is the `aud` of client assertions; `origin` is what cards will sign for this hub."""
+    """`audience` is the `aud` of client assertions; `origin` is what cards will sign for this hub.
+
+    `configuration_key` is the public key (JWK) by which the terminal knows the hub's configurations.
+    """
 
     terminal_id: str
     municipality: str
@@ -39,6 +42,7 @@ class EnrolmentReply(Model):
     token_endpoint: str
     audience: str
     origin: str
+    configuration_key: dict[str, str]
 
 
 class TapRequestBody(Model):

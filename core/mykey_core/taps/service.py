@@ -6,15 +6,15 @@ Checks come in the order of architecture §2; whatever refuses a proof also uses
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from mykey_core.audit.records import AuditRecord, append, exists
+from mykey_core.audit.records import append, exists
 from mykey_core.authentication.errors import TokenRefused
+from mykey_core.authentication.evidence import check_lines, evidence_of
 from mykey_core.authentication.nonce import new_nonce
 from mykey_core.authentication.verifier import TokenVerifier, VerifiedToken
 from mykey_core.clock import Clock
@@ -37,49 +37,14 @@ from mykey_core.storage.session import Session
 from mykey_core.taps import store
 from mykey_core.taps.errors import TapRefused
 from mykey_core.taps.inputs import checked_input
+from mykey_core.taps.replies import Challenge, TapReply, TapStatus, reply_of, stored_answer
 from mykey_core.taps.residence import Residence
 from mykey_core.taps.wording import result_as_json
 from mykey_core.terminals.registry import Terminal
 from mykey_core.trust.revocation.budget import RiskClass
-from mykey_core.trust.types import CheckResult
 
 NONCE_LIFETIME = timedelta(minutes=5)  # authentication-hub §2.1
 FORGET_EVERY = timedelta(minutes=10)  # replies that were shown at a counter can hold attributes of a person
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """What a terminal lets the card sign. `expires_at` is UTC; `nonce` is base64 of 32 random bytes."""
-
-    tap_id: UUID
-    nonce: str
-    origin: str
-    expires_at: datetime
-    needs: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TapReply:
-    """What became of a tap or an action: the plugin's answer with texts as keys, and the evidence."""
-
-    tap_id: UUID | None
-    result: Mapping[str, Any]
-    verified: VerifiedToken | None
-    audit: AuditRecord
-
-    @property
-    def checks(self) -> tuple[CheckResult, ...]:
-        """The checks that the token passed; none for an action without a tap."""
-        return () if self.verified is None else self.verified.checks
-
-
-@dataclass(frozen=True, slots=True)
-class TapStatus:
-    """What became of a tap, for a terminal that lost the reply: `state` is open, done, refused or expired."""
-
-    tap_id: UUID
-    state: str
-    result: Mapping[str, Any] | None
 
 
 class TapService:
@@ -155,7 +120,7 @@ class TapService:
         now = self._clock()
         answered = find_answer(self._database, self._municipality, key, now)
         if answered is not None:
-            return _reply_of(tap_id, answered)
+            return reply_of(tap_id, answered)
         row = self._open_tap(terminal, tap_id, now)
         try:
             route, action = self._route(terminal, row.service, row.action)
@@ -166,7 +131,7 @@ class TapService:
             def unit(session: Session) -> TapReply:
                 claim(session, self._municipality, key, now)
                 reply = self._act_for_card(session, terminal, route, action, row, verified, now, presented)
-                keep_answer(session, self._municipality, key, _answer_of(reply))
+                keep_answer(session, self._municipality, key, stored_answer(reply))
                 return reply
 
             return self._database.commit(unit, self._was_made)
@@ -204,7 +169,7 @@ class TapService:
         now = self._clock()
         answered = find_answer(self._database, self._municipality, key, now)
         if answered is not None:
-            return _reply_of(None, answered)
+            return reply_of(None, answered)
         try:
             with self._database.writing() as session:
                 claim(session, self._municipality, key, now)
@@ -214,7 +179,7 @@ class TapService:
                 facts = self._facts(terminal, service, action, result.code) | {"subject": subject}
                 record = append(session, self._municipality, now, "action.done", facts)
                 reply = TapReply(None, result_as_json(result), None, record)
-                keep_answer(session, self._municipality, key, _answer_of(reply))
+                keep_answer(session, self._municipality, key, stored_answer(reply))
                 return reply
         except (PluginFault, ConsentDenied) as fault:
             refusal = _refusal_of(fault)
@@ -295,7 +260,7 @@ class TapService:
         facts = self._facts(terminal, row.service, row.action, result.code) | {
             "tap": str(row.id),
             "subject": subject,
-            **_evidence(verified),
+            **evidence_of(verified),
         }
         record = append(session, self._municipality, now, "tap.done", facts)
         store.finish(session, self._municipality, row.id, "done", reply)
@@ -396,7 +361,7 @@ class TapService:
     ) -> NoReturn:
         facts = self._facts(terminal, row.service, row.action, refusal.code) | {
             "tap": str(row.id),
-            "checks": _lines(refusal.checks),
+            "checks": check_lines(refusal.checks),
         }
         offers = list(refusal.offers) if isinstance(refusal, TapRefused) else []
         with self._database.writing() as session:
@@ -416,31 +381,3 @@ def _refusal_of(fault: PluginFault | ConsentDenied) -> TapRefused:
 
 def _enrolling(route: Route) -> tuple[str, ...]:
     return tuple(action.name for action in route.service.actions if action.subject == "enrol")
-
-
-def _answer_of(reply: TapReply) -> dict[str, Any]:
-    """What is stored of a reply for a caller that sends the same request again."""
-    return {"result": dict(reply.result), "audit": reply.audit.as_json()}
-
-
-def _reply_of(tap_id: UUID | None, answer: Mapping[str, Any]) -> TapReply:
-    return TapReply(tap_id, answer["result"], None, AuditRecord.from_json(answer["audit"]))
-
-
-def _lines(checks: tuple[CheckResult, ...]) -> list[dict[str, Any]]:
-    return [{"check": line.check.value, "passed": line.passed, "detail": line.detail} for line in checks]
-
-
-def _evidence(verified: VerifiedToken) -> dict[str, Any]:
-    """Why the hub accepted (authentication-hub V14): path, policy, and the revocation answer with its age."""
-    answer = verified.revocation
-    return {
-        "algorithm": verified.algorithm,
-        "issuer": verified.certificate.issuer.label,
-        "policy": verified.certificate.policy_oid,
-        "revocation": {
-            "source": answer.source,
-            "mode": answer.mode.value,
-            "this_update": answer.this_update.isoformat(),
-        },
-    }

@@ -20,7 +20,7 @@ from mykey_core.hub import Hub
 from mykey_core.plugins.manifest import Action, Service
 from mykey_core.storage.idempotency import IdempotencyKey
 from mykey_core.taps.errors import TapRefused
-from mykey_core.taps.service import TapReply
+from mykey_core.taps.replies import TapReply
 from mykey_core.taps.wording import localise
 from mykey_core.terminals.errors import TerminalRefused
 from mykey_core.terminals.registry import Terminal

@@ -19,7 +19,7 @@ from werkzeug.http import parse_accept_header
 from mykey_core.authentication import strict_json
 from mykey_core.errors import MykeyError
 from mykey_core.hub import Hub
-from mykey_core.taps.service import TapReply
+from mykey_core.taps.replies import TapReply
 from mykey_core.translations import negotiate
 
 OUTCOME = "mykey.proof_outcome"  # the exception of a proof that the lane has handed in

@@ -132,6 +132,39 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     assert_all_written_once(folder, 600)
 
 
+def test_a_killed_coordinator_leaves_workers_that_end_by_themselves(tmp_path: Path) -> None:
+    """Only the campaign's own process is killed: its workers finish their round, and the next run goes on."""
+    folder = tmp_path / "out"
+    process = _start(folder, 600)
+    while process.poll() is None and not _written(folder):
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert process.poll() is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 60
+    while (again := _start(folder, 600).wait(timeout=120)) and time.monotonic() < deadline:
+        time.sleep(0.2)  # refused: the old workers are still at work in this folder
+    assert again == 0
+    assert_all_written_once(folder, 600)
+
+
+@pytest.mark.parametrize("name", ["results.csv", "report.pdf", "report.note", "results.csv.new"])
+def test_a_torn_report_is_made_again(tmp_path: Path, name: str) -> None:
+    """A run that died while it wrote its report: the next one has no card to write, and the report is whole."""
+    folder = tmp_path / "out"
+    done = run("run", "--simulate", "12", "--out", folder)
+    key = done.output.split("verifier key: ")[1].strip()
+    torn = folder / name
+    torn.write_bytes(torn.read_bytes()[:40] if torn.exists() else b"card,sta")
+    if name != "results.csv.new":
+        assert run("verify", "--out", folder, "--key", key).exit_code == 1
+    again = run("run", "--simulate", "12", "--out", folder)
+    assert (again.exit_code, key in again.output) == (0, True)
+    assert run("verify", "--out", folder, "--key", key).exit_code == 0
+    assert_all_written_once(folder, 12)
+
+
 @pytest.mark.parametrize(
     ("ended", "reason"),
     [

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import queue
+import sqlite3
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -320,3 +323,36 @@ def test_what_is_refused_before_any_card(town: Path, tmp_path: Path) -> None:
         refused = _campaign(*arguments)
         assert (refused.exit_code, message in refused.output) == (1, True), refused.output
     assert not out.exists()
+
+
+@pytest.mark.timeout(120)
+def test_a_killed_station_goes_on_with_the_same_card(private_pcscd: PrivatePcscd, town: Path, tmp_path: Path) -> None:
+    """SIGKILL while a card in a reader is being written: the next run reads it and does what is missing, once."""
+    cards, out = tmp_path / "cards.csv", tmp_path / "out"
+    cards.write_text(f"card,number\n{SERIALS[0]},A-1\n")
+    program = [sys.executable, "-m", "mykey_testkit.reader_card", "town", str(PORTS[0]), SERIALS[0], "0", "60"]
+    private_pcscd.insert_program(program)
+    arguments = ["run", "--cards", cards, "--config", town / "hub.toml", "--reader", "00 00", "--out", out]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "mykey_core", "campaign", *map(str, arguments)], stdout=subprocess.DEVNULL
+    )
+    while first.poll() is None and _steps(out) < 3:
+        time.sleep(0.02)
+    first.kill()
+    first.wait()
+    assert 0 < _steps(out) < 7
+    done = _campaign(*arguments)
+    assert done.exit_code == 0, done.output
+    journal = Journal(out)
+    row = journal.rows()[0]
+    journal.close()
+    assert (row.state, row.attempts) == ("done", 2)
+    private_pcscd.remove()
+
+
+def _steps(folder: Path) -> int:
+    """Steps done so far, as the journal tells."""
+    if not (folder / "journal.sqlite3").exists():
+        return 0
+    with closing(sqlite3.connect(folder / "journal.sqlite3")) as connection:
+        return int(connection.execute("SELECT steps FROM card").fetchone()[0])

@@ -1,8 +1,8 @@
 """An emulated card of a town, or a fresh one, for the virtual reader: `python -m mykey_testkit.reader_card …`.
 
-`KIND PORT SERIAL [PULL_AT]`: KIND is `town` (our application and card-level key are there), `other` (another town's)
-or `fresh` (an issuer domain only; SERIAL is its card image number). With PULL_AT the card leaves at that command and
-comes back a second later with what it had.
+`KIND PORT SERIAL [PULL_AT [DELAY]]`: KIND is `town` (our application and card-level key are there), `other` (another
+town's) or `fresh` (an issuer domain only; SERIAL is its card image number). With PULL_AT (0: never) the card leaves
+at that command and comes back a second later with what it had. DELAY: milliseconds that it takes for each command.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ def make(kind: str, serial: bytes) -> OpenCard:
 def main() -> None:
     """Stay in the reader until the process is ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    kind, port, serial, *pull_at = sys.argv[1:]
+    kind, port, serial, *numbers = sys.argv[1:]
+    pull_at, delay = (*map(int, numbers), *(0, 0))[:2]
     card = make(kind, bytes.fromhex(serial))
-    slot = VpcdSlot(card, port=int(port), pull_at=int(pull_at[0]) if pull_at else None)
+    slot = VpcdSlot(card, port=int(port), pull_at=pull_at or None, observe=lambda *_: time.sleep(delay / 1000))
     try:
         slot.serve()
     except CardPulledError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,13 +27,13 @@ def write_report(folder: Path, journal: Journal, signer: NoteSigner, language: s
     """Write the three files; returns the signed note."""
     facts = journal.facts()
     counts = journal.count()
-    _write_csv(folder / CSV_FILE, journal.rows())
+    _replace(folder / CSV_FILE, _csv(journal.rows()))
     exceptions = journal.rows(states=[state for state in STATES if state != "done"])
-    (folder / PDF_FILE).write_bytes(_pdf(facts, counts, exceptions, language))
+    _replace(folder / PDF_FILE, _pdf(facts, counts, exceptions, language))
     lines = [_HEAD, str(facts["campaign"]), *(f"{state} {counts.get(state, 0)}" for state in STATES)]
     lines += [f"sha256 {_digest(folder / name)} {name}" for name in (CSV_FILE, PDF_FILE)]
     note = folder / NOTE_FILE
-    note.write_text(sign_note("\n".join(lines) + "\n", signer), encoding="utf-8")
+    _replace(note, sign_note("\n".join(lines) + "\n", signer).encode())
     return note
 
 
@@ -49,11 +50,19 @@ def verify_report(folder: Path, key: VerifierKey) -> list[str]:
     return lines
 
 
-def _write_csv(path: Path, rows: Sequence[CardRow]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["card", "state", "code", "steps", "attempts", "last_step"])
-        writer.writerows([row.number, row.state, row.code, row.steps, row.attempts, row.step] for row in rows)
+def _replace(path: Path, content: bytes) -> None:
+    """A file is there whole or not at all, whenever the process dies."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def _csv(rows: Sequence[CardRow]) -> bytes:
+    text = StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["card", "state", "code", "steps", "attempts", "last_step"])
+    writer.writerows([row.number, row.state, row.code, row.steps, row.attempts, row.step] for row in rows)
+    return text.getvalue().encode()
 
 
 def _pdf(facts: Mapping[str, Any], counts: Mapping[str, int], exceptions: Sequence[CardRow], language: str) -> bytes:

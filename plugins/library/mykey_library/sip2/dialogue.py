@@ -47,9 +47,8 @@ class Dialogue:
             return self._ask_again()
         if envelope.message_id == "96":
             return self._send_again()
-        expected = self._sequence if detection else None
         repeat = self._asked_again and envelope.sequence in {None, 0}
-        if envelope.sequence != expected and not repeat:
+        if detection and envelope.sequence != self._sequence and not repeat:
             return None  # the answer to an earlier request, come late
         if self._asked_again and envelope.body == self._body:
             return None  # the other side repeats what came before this request

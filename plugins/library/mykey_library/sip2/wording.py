@@ -20,10 +20,14 @@ def _texts(language: str) -> dict[str, str]:
     return {str(entry.id): str(entry.string) for entry in catalogue if entry.id and entry.string}
 
 
-def reason_words(reason: Reason, language: str) -> str:
-    """The sentence for `reason` in `language` (ja, en, ja-Hira); the reason's name when the catalogue lacks it."""
+def reason_words(reason: Reason, language: str, *, part: str = "") -> str:
+    """The sentence for `reason` in `language` (ja, en, ja-Hira); with `part` `text` or `what_to_do` more of it.
+
+    The reason's name when the catalogue lacks it.
+    """
+    key = f"reason.{reason.value}.{part}" if part else f"reason.{reason.value}"
     for candidate in _FALLBACK.get(language, ("ja",)):
-        text = _texts(candidate).get(f"reason.{reason.value}")
+        text = _texts(candidate).get(key)
         if text:
             return text
     return reason.value

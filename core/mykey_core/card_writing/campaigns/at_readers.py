@@ -13,6 +13,7 @@ from mykey_cardap.transport import Transport
 from mykey_core.card_writing.campaigns.journal import CardRow, Journal
 from mykey_core.card_writing.campaigns.options import Options
 from mykey_core.card_writing.campaigns.readers import pcsc_readers
+from mykey_core.card_writing.campaigns.report import TURNED_AWAY
 from mykey_core.card_writing.campaigns.run import RUN_LOCK
 from mykey_core.card_writing.campaigns.setup import Setup
 from mykey_core.card_writing.campaigns.station import Station, Visit
@@ -26,7 +27,6 @@ from mykey_core.card_writing.writer import write_card
 from mykey_core.translations import load_catalogue
 
 INTERRUPTED: Final = "interrupted"
-TURNED_AWAY: Final = "turned_away"
 
 
 def run_at_readers(options: Options, setup: Setup, journal: Journal) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +15,13 @@ from mykey_core.audit.note import NoteSigner, VerifierKey, open_note, sign_note
 from mykey_core.card_writing.campaigns.journal import STATES, CardRow, Journal
 from mykey_core.card_writing.errors import CampaignError
 from mykey_core.card_writing.paper import Paper
-from mykey_core.translations import load_catalogue
+from mykey_core.clock import TOKYO
+from mykey_core.translations import Catalogue, load_catalogue
 
 CSV_FILE: Final = "results.csv"
 PDF_FILE: Final = "report.pdf"
 NOTE_FILE: Final = "report.note"
+TURNED_AWAY: Final = "turned_away"
 _HEAD: Final = "mykey campaign report"
 _MOST_EXCEPTIONS: Final = 400
 
@@ -67,12 +70,11 @@ def _csv(rows: Sequence[CardRow]) -> bytes:
 
 def _pdf(facts: Mapping[str, Any], counts: Mapping[str, int], exceptions: Sequence[CardRow], language: str) -> bytes:
     words = load_catalogue("mykey_core.card_writing", "writing")
-    catalogue = load_catalogue("mykey_core.card_writing", "writing")
     paper = Paper(words.get("report.title.simulated" if facts["simulated"] else "report.title", language))
     names = {"campaign": "campaign", "profile_name": "profile", "municipality": "municipality"}
     names |= {name: name for name in ("provider", "generation", "began", "ended", "stopped")}
     paper.rows(
-        [(words.get(f"report.{key}", language), str(facts[name])) for name, key in names.items() if facts.get(name)],
+        [(words.get(f"report.{key}", language), _shown(facts[name])) for name, key in names.items() if facts.get(name)],
         widths=(60, 110),
     )
     paper.text(words.get("report.summary", language), size=12)
@@ -86,16 +88,41 @@ def _pdf(facts: Mapping[str, Any], counts: Mapping[str, int], exceptions: Sequen
     if exceptions:
         head = [tuple(words.get(f"report.{name}", language) for name in ("number", "state", "code"))]
         body = [
-            (row.number, words.get(f"report.state.{row.state}", language), row.code or "")
+            (row.number, words.get(f"report.state.{row.state}", language), _reason(row.code, words, language))
             for row in exceptions[:_MOST_EXCEPTIONS]
         ]
-        paper.rows([*head, *body], widths=(50, 70, 50), head=True)
+        paper.rows([*head, *body], widths=(35, 35, 100), head=True)
     else:
         paper.text(words.get("report.none", language))
     if len(exceptions) > _MOST_EXCEPTIONS:
-        paper.text(catalogue.get("report.more", language, {"count": len(exceptions) - _MOST_EXCEPTIONS}))
+        paper.text(words.get("report.more", language, {"count": len(exceptions) - _MOST_EXCEPTIONS}))
+    _turned_away(paper, facts.get(TURNED_AWAY, {}), words, language)
     paper.text(words.get("report.signature", language), size=8)
     return paper.to_bytes()
+
+
+def _turned_away(paper: Paper, counts: Mapping[str, int], words: Catalogue, language: str) -> None:
+    """Cards that were put into a reader and refused before anything was tried; their numbers are not kept."""
+    if not counts:
+        return
+    paper.text(words.get("report.turned_away", language), size=12)
+    body = [(_reason(code, words, language), f"{count:,}") for code, count in sorted(counts.items())]
+    head = [(words.get("report.code", language), words.get("report.cards", language))]
+    paper.rows([*head, *body], widths=(140, 30), head=True)
+
+
+def _reason(code: str | None, words: Catalogue, language: str) -> str:
+    """What a code means, and what to do."""
+    key = f"station.{code}"
+    return f"{words.get(key, language)} ({code})" if code and words.has(key) else code or ""
+
+
+def _shown(value: object) -> str:
+    """A fact as people read it: times are those of Japan."""
+    try:
+        return datetime.fromisoformat(str(value)).astimezone(TOKYO).strftime("%Y-%m-%d %H:%M:%S (Asia/Tokyo)")
+    except ValueError:
+        return str(value)
 
 
 def _digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A state machine over uploads: whatever arrives in whatever order, a record counts once and in order, or not at all."""
+"""A state machine over uploads: whatever arrives in whatever order, a record counts once, in order, or not at all."""
 
 from __future__ import annotations
 

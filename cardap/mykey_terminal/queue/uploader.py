@@ -47,6 +47,7 @@ class Uploader:
     hub: UploadHub
     queue: OfflineQueue
     clock: Clock = system_clock
+    _refilled: bool = False
 
     def run_once(self, *, ask_unsettled: bool = False) -> UploadReport:
         """Send everything that is pending; with `ask_unsettled` also ask again about what the hub has not decided.
@@ -63,6 +64,9 @@ class Uploader:
             part = _fitting(batch)
             settled += self._send(part)
             sent += len(part)
+        if self._refilled:  # what waited behind the gap may be decided now
+            self._refilled = False
+            settled += self._send(self.queue.unsettled(BATCH))
         return UploadReport(sent, settled, self.queue.counts()["pending"])
 
     def _send(self, records: Sequence[QueuedRecord]) -> int:
@@ -83,8 +87,10 @@ class Uploader:
                 raise
             return settled
         settled = self._note(answer.get("records"), records)
+        if records and not answer["records"]:
+            raise HubAnswerError("the hub answered for none of the records")
         for first, last in _spans(answer.get("missing", [])):
-            self.queue.send_again(first, last)
+            self._refilled |= self.queue.send_again(first, last) > 0
         return settled
 
     def _note(self, answers: Any, records: Iterable[QueuedRecord]) -> int:
@@ -99,8 +105,6 @@ class Uploader:
             receipt = answer.get("receipt")
             self.queue.mark_delivered(record.seq, state=answer["state"], code=answer.get("code"), receipt=receipt)
             settled += receipt is not None
-        if known and not answers:
-            raise HubAnswerError("the hub answered for none of the records")
         return settled
 
 

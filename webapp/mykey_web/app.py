@@ -7,23 +7,20 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from apiflask import APIFlask
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.hub import Hub
-from mykey_web import problems
 from mykey_web.api_v1.blueprint import make_api
 from mykey_web.api_v1.description import add_problems
-from mykey_web.pages import blueprint as pages
+from mykey_web.pages import add_pages, errors
+from mykey_web.sessions.headers import secure
 
 MAX_BODY_BYTES = 64 * 1024
 _log = logging.getLogger(__name__)
-_CSP = (
-    "default-src 'self'; connect-src 'self' http://127.0.0.1:*; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
-)
 
 
 def create_app(hub: Hub) -> Flask:
@@ -43,9 +40,12 @@ def create_app(hub: Hub) -> Flask:
     _write_json_as_the_lane_does(app)
     _describe(app)
     app.register_blueprint(make_api(app, hub))
-    app.register_blueprint(pages)
+    add_pages(app, hub)
     _register_errors(app)
-    app.after_request(_secure)
+    app.after_request(secure)
+    proxies = hub.settings.sessions.proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=0)  # type: ignore[method-assign]
     app.wsgi_app = AtOrigin(app.wsgi_app, hub.settings.origin)  # type: ignore[method-assign]  # Flask's way to wrap it
     return app
 
@@ -85,24 +85,13 @@ def _describe(app: APIFlask) -> None:
 
 
 def _register_errors(app: Flask) -> None:
-    app.register_error_handler(HTTPException, problems.from_http_exception)
-    app.register_error_handler(Refusal, problems.from_refusal)
-    app.register_error_handler(StorageUnavailable, problems.from_storage)
+    app.register_error_handler(HTTPException, errors.from_http_exception)
+    app.register_error_handler(Refusal, errors.from_refusal)
+    app.register_error_handler(StorageUnavailable, errors.from_storage)
     app.register_error_handler(Exception, _unexpected)
 
 
 def _unexpected(error: Exception) -> Response:
     """A fault of ours: logged with its type and place, answered without any of it."""
     _log.error("unexpected %s", type(error).__name__, exc_info=error)
-    return problems.problem_response("internal_error")
-
-
-def _secure(response: Response) -> Response:
-    headers = response.headers
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    if request.path.startswith("/api/"):
-        headers["Cache-Control"] = "no-store"
-    else:
-        headers["Content-Security-Policy"] = _CSP
-    return response
+    return errors.internal()

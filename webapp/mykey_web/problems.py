@@ -41,6 +41,21 @@ _STATUS = {
     "profile_unknown": 422,
     "profile_does_not_fit": 422,
     "card_keys_missing": 503,
+    "csrf_failed": 403,
+    "hand_over_refused": 403,
+    "hand_over_unknown": 410,
+    "portal_not_registered": 403,
+    "role_needed": 403,
+    "service_kept": 409,
+    "sign_in_expired": 410,
+    "sign_in_needed": 403,
+    "staff_card_of_another": 409,
+    "staff_card_unknown": 403,
+    "staff_invitation_invalid": 403,
+    "staff_name_form": 422,
+    "staff_role_form": 422,
+    "staff_unknown": 404,
+    "too_many_requests": 429,
     "upload_conflict": 409,
     "upload_chain_broken": 409,
     "upload_record_invalid": 422,
@@ -58,6 +73,11 @@ _HTTP_CODES = {
 _DEFAULT_STATUS = 403
 
 
+def status_of(code: str) -> int:
+    """The HTTP status of a refusal."""
+    return _STATUS.get(code, _DEFAULT_STATUS)
+
+
 def request_language() -> str:
     """The language of the reply, from Accept-Language."""
     return negotiate(tag for tag, _ in request.accept_languages)
@@ -70,7 +90,7 @@ def problem_body(code: str, language: str, extensions: Mapping[str, Any] | None 
     return {
         "type": f"urn:mykey:problem:{code}",
         "title": catalogue.get(f"{key}.title", language),
-        "status": _STATUS.get(code, _DEFAULT_STATUS),
+        "status": status_of(code),
         "detail": catalogue.get(f"{key}.text", language),
         "what_to_do": catalogue.get(f"{key}.what_to_do", language),
         "code": code,

@@ -36,7 +36,7 @@ SECTOR: Final = "portal"
 class SignInRefused(Refusal):
     """Nobody is signed in; `checks` is the evidence so far.
 
-    Codes: `sign_in_expired`, `hand_over_unknown`, `hand_over_refused`, `not_registered`, `renewal_unavailable`,
+    Codes: `sign_in_expired`, `hand_over_unknown`, `hand_over_refused`, `portal_not_registered`, `renewal_unavailable`,
     `renewal_unclear`, and those of `identity.states`.
     """
 
@@ -278,7 +278,7 @@ class SignIns:
     def _person(self, session: Session, verified: VerifiedToken, now: datetime) -> tuple[KnownPerson, str]:
         known = self._hub.people.find(session, verified.certificate, SECTOR)
         if known is None:
-            raise SignInRefused("not_registered", checks=verified.checks)
+            raise SignInRefused("portal_not_registered", checks=verified.checks)
         stopped = known.refusal(residents_only=False)
         if stopped is not None:
             raise SignInRefused(stopped, checks=verified.checks)

@@ -130,7 +130,9 @@ class StaffRegister:
             raise StaffRefused("staff_unknown")
         return found
 
-    def _record(self, session: Session, name: str, roles: Collection[str], state: str, at: datetime, actor: str) -> None:
+    def _record(
+        self, session: Session, name: str, roles: Collection[str], state: str, at: datetime, actor: str
+    ) -> None:
         facts = {"actor": actor, "member": name, "roles": list(roles), "state": state}
         append(session, self.municipality, at, "staff.member_changed", facts)
 

@@ -1,0 +1,154 @@
+"""The areas of the hub's pages: who may come in, checked before any view, for the hub's own pages and for plugins'.
+
+A blueprint that is mounted here is known by its name; what is not mounted (static files, the API) is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from flask import Blueprint, Flask, current_app, g, redirect, request, url_for
+from sqlalchemy import bindparam, select
+from werkzeug.wrappers import Response
+
+from mykey_core.errors import Refusal
+from mykey_core.identity.states import PersonState
+from mykey_core.plugins.pages import Area, NavigationItem
+from mykey_core.portal.sessions import SessionKind, WebSession
+from mykey_core.portal.staff import StaffMember, StaffRegister
+from mykey_core.storage.prepared import Prepared
+from mykey_core.storage.tables import person
+from mykey_core.translations import Catalogue
+from mykey_web.sessions.browser import current, portal
+from mykey_web.sessions.csrf import SAFE_METHODS, check_csrf
+
+if TYPE_CHECKING:
+    from mykey_core.plugins.loader import LoadedPlugin
+
+ADMINISTRATOR = "administrator"
+PREFIXES = {
+    Area.CITIZEN: "/my",
+    Area.STAFF: "/counter",
+    Area.ADMIN: "/admin",
+    Area.PUBLIC: "/p",
+    Area.POINT_API: "/api/v1/plugins",
+}
+_EXTENSION = "mykey_areas"
+_state = Prepared(select(person.c.state).where(person.c.municipality == bindparam("m"), person.c.id == bindparam("i")))
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A blueprint in its area; `plugin` is None for the hub's own pages. `navigation` items are in order."""
+
+    name: str
+    area: Area
+    catalogue: Catalogue | None
+    plugin: LoadedPlugin | None = None
+    navigation: Sequence[NavigationItem] = field(default=())
+
+
+def mount(
+    app: Flask,
+    blueprint: Blueprint,
+    area: Area,
+    *,
+    catalogue: Catalogue | None = None,
+    navigation: Sequence[NavigationItem] = (),
+    plugin: LoadedPlugin | None = None,
+    url_prefix: str | None = None,
+    name: str | None = None,
+) -> None:
+    """Register `blueprint` and guard it. Navigation endpoints are those of the blueprint, without its name."""
+    known = name or blueprint.name
+    app.register_blueprint(blueprint, url_prefix=PREFIXES[area] if url_prefix is None else url_prefix, name=known)
+    mounted(app)[known] = Mounted(known, area, catalogue, plugin, tuple(navigation))
+    if catalogue is not None:
+        app.extensions.setdefault("mykey_catalogues", {})[known] = catalogue
+
+
+def mounted(app: Flask | None = None) -> dict[str, Mounted]:
+    """Name of a blueprint → where it is mounted."""
+    return cast(dict[str, Mounted], (app or current_app).extensions.setdefault(_EXTENSION, {}))
+
+
+def here() -> Mounted | None:
+    """What answers this request, if it is mounted."""
+    return mounted().get(request.blueprint or "")
+
+
+def guard() -> Response | None:
+    """Before every request: who may come in, and no forged form. A redirect leads to signing in."""
+    place = here()
+    if place is None or place.area is Area.POINT_API:
+        return None
+    if request.method not in SAFE_METHODS:
+        check_csrf(request, current().token if current().session else None, portal().hub.settings.origin)
+    if place.area is Area.CITIZEN:
+        return _citizen_only()
+    if place.area in {Area.STAFF, Area.ADMIN}:
+        return _staff_only(place.area)
+    return None
+
+
+def staff() -> StaffMember | None:
+    """The member of staff who is signed in, with the rights of this moment."""
+    session = current().session
+    if session is None or session.kind is not SessionKind.STAFF or session.staff_name is None:
+        return None
+    if "mykey_staff" not in g:
+        with portal().hub.database.reading() as database:
+            found = StaffRegister(portal().hub.settings.municipality).get(database, session.staff_name)
+        g.mykey_staff = found if found is not None and found.state == "active" else None
+    return cast(StaffMember | None, g.mykey_staff)
+
+
+def citizen() -> WebSession:
+    """The session of the citizen who is signed in; the guard has seen to it."""
+    session = current().session
+    if session is None or session.kind is not SessionKind.CITIZEN or session.person_id is None:
+        raise Refusal("sign_in_needed")
+    return session
+
+
+def require_role(*roles: str) -> StaffMember:
+    """The member of staff, if one of `roles` is theirs; `role_needed` otherwise."""
+    member = staff()
+    if member is None or not member.roles.intersection(roles):
+        raise Refusal("role_needed", ", ".join(roles))
+    return member
+
+
+def is_local_path(path: str) -> bool:
+    """True for a path of this hub, to which somebody may be sent after signing in."""
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and "\\" not in path and path.isprintable()
+
+
+def _citizen_only() -> Response | None:
+    session = current().session
+    if session is None or session.kind is not SessionKind.CITIZEN:
+        return _to("sign_in.citizen")
+    row = portal().hub.database.look_up(_state, {"m": portal().hub.settings.municipality, "i": session.person_id})
+    if row is None or row[0] in {PersonState.HELD, PersonState.DECEASED}:
+        portal().sessions.end(session)
+        current().forget()
+        return _to("sign_in.citizen")
+    return None
+
+
+def _staff_only(area: Area) -> Response | None:
+    if staff() is None:
+        return _to("sign_in.staff")
+    if area is Area.ADMIN:
+        require_role(ADMINISTRATOR)
+    return None
+
+
+def _to(endpoint: str) -> Response:
+    if request.method not in SAFE_METHODS:
+        return redirect(url_for(endpoint), 303)
+    wanted = quote(request.path, safe="/")
+    return redirect(url_for(endpoint, next=wanted), 303)

@@ -1,0 +1,228 @@
+"""The citizen portal below /my: what the town's services know of the citizen, and what the citizen decides."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from mykey_core.audit import access
+from mykey_core.consent.delegation import Delegation
+from mykey_core.errors import Refusal
+from mykey_core.plugins.pages import Area, NavigationItem
+from mykey_core.portal.account import Account
+from mykey_core.portal.messages import Messages
+from mykey_web.api import download, redirect_after
+from mykey_web.design.wording import localised, t, words
+from mykey_web.pages.areas import citizen
+from mykey_web.pages.frame import render
+from mykey_web.sessions.browser import current, language, portal
+
+blueprint = Blueprint("my", __name__)
+PAGE = 25
+NAVIGATION = tuple(
+    NavigationItem(Area.CITIZEN, f"my.{name}.title", f"my.{name}", order)
+    for order, name in enumerate(
+        ("home", "services", "messages", "consents", "delegations", "accesses", "devices", "export"), start=10
+    )
+)
+
+
+def account() -> Account:
+    """The record of the citizen who is signed in."""
+    session = citizen()
+    if session.person_id is None:
+        raise Refusal("sign_in_needed")
+    return Account(portal().hub, portal().sign_ins, session.person_id)
+
+
+@blueprint.get("/")
+def home() -> str:
+    """The first page: services, and what is new."""
+    own = account()
+    person = citizen().person_id
+    with portal().hub.database.reading() as session:
+        links = own.services(session)
+        others = own.others(session)
+        unread = 0 if person is None else Messages(portal().hub.settings.municipality).unread(session, person)
+    return render(
+        "portal/home.html", links=links, others=others, unread=unread, accesses=own.accesses()[:3], worded=worded
+    )
+
+
+@blueprint.get("/services")
+def services() -> str:
+    """Services that know me, and what proves me."""
+    own = account()
+    with portal().hub.database.reading() as session:
+        return render(
+            "portal/services.html",
+            links=own.services(session),
+            others=own.others(session),
+            credentials=own.credentials(session),
+        )
+
+
+@blueprint.get("/services/<plugin>/leave")
+def ask_to_leave(plugin: str) -> str:
+    """Ask once more before a service's data are deleted."""
+    with portal().hub.database.reading() as session:
+        link = next((one for one in account().services(session) if one.plugin == plugin), None)
+    if link is None or not link.can_export:
+        raise Refusal("service_kept")
+    return render("portal/leave.html", link=link)
+
+
+@blueprint.post("/services/<plugin>/leave")
+def leave(plugin: str) -> WerkzeugResponse:
+    """Delete a service's data about me, and end its link."""
+    account().leave(plugin)
+    return redirect_after(".services", notice="my.services.left")
+
+
+@blueprint.get("/consents")
+def consents() -> str:
+    """What I allow which service to know, and what I decided when."""
+    own = account()
+    with portal().hub.database.reading() as session:
+        states, history = own.consents(session), own.history(session)
+    return render(
+        "portal/consents.html", states=states, history=list(reversed(history)), title_of=title_of, text_of=_purpose_text
+    )
+
+
+@blueprint.post("/consents")
+def decide_consent() -> WerkzeugResponse:
+    """Agree, or withdraw."""
+    agree = request.form.get("decision") == "agree"
+    account().decide_consent(request.form.get("plugin", ""), request.form.get("purpose", ""), agree=agree)
+    return redirect_after(".consents", notice="my.consents.agreed" if agree else "my.consents.withdrawn")
+
+
+@blueprint.get("/delegations")
+def delegations() -> str:
+    """Who may act for me, and for whom I may act."""
+    own = account()
+    with portal().hub.database.reading() as session:
+        found = own.delegations(session)
+    return render("portal/delegations.html", found=found, own=own, title_of=title_of, service_titles=_service_titles)
+
+
+@blueprint.post("/delegations/end")
+def end_delegation() -> WerkzeugResponse:
+    """End a delegation."""
+    account().end_delegation(_uuid(request.form.get("delegation"), "delegation_unknown"))
+    return redirect_after(".delegations", notice="my.delegations.ended")
+
+
+@blueprint.get("/accesses")
+def accesses() -> str:
+    """Who had to do with my record: every access, a page at a time."""
+    found = account().accesses()
+    last = max(1, -(-len(found) // PAGE))
+    page = min(max(request.args.get("page", 1, type=int), 1), last)
+    shown = found[(page - 1) * PAGE : page * PAGE]
+    return render("portal/accesses.html", entries=shown, page=page, last=last, total=len(found), worded=worded)
+
+
+@blueprint.get("/messages")
+def messages() -> str:
+    """Messages of the town."""
+    with portal().hub.database.reading() as session:
+        found = account().messages(session)
+    return render("portal/messages.html", found=[(one, one.words(language())) for one in found], title_of=title_of)
+
+
+@blueprint.post("/messages/read")
+def read_message() -> WerkzeugResponse:
+    """Note that a message was read."""
+    account().read_message(_uuid(request.form.get("message"), "not_found"))
+    return redirect_after(".messages")
+
+
+@blueprint.get("/devices")
+def devices() -> str:
+    """Where I am signed in."""
+    mine = citizen()
+    with portal().hub.database.reading() as session:
+        found = portal().sessions.of_holder(session, mine)
+    return render("portal/devices.html", found=found, mine=mine)
+
+
+@blueprint.post("/devices/end")
+def end_device() -> WerkzeugResponse:
+    """Sign one other browser out."""
+    mine = citizen()
+    wanted = _uuid(request.form.get("session"), "not_found")
+    portal().sign_ins.sign_out_one(mine, wanted)
+    if wanted == mine.id:
+        current().forget()
+    return redirect_after(".devices", notice="my.devices.ended")
+
+
+@blueprint.post("/devices/end-others")
+def end_other_devices() -> WerkzeugResponse:
+    """Sign out everywhere else."""
+    portal().sign_ins.sign_out_others(citizen())
+    return redirect_after(".devices", notice="my.devices.ended_others")
+
+
+@blueprint.get("/export")
+def export() -> str:
+    """What the file will hold."""
+    return render("portal/export.html")
+
+
+@blueprint.post("/export")
+def export_file() -> Response:
+    """Everything as one JSON file."""
+    content = json.dumps(account().export(), ensure_ascii=False, indent=2).encode()
+    return download(content, "mykey-export.json", "application/json")
+
+
+# -- words ------------------------------------------------------------------------------------------------------
+
+
+def title_of(plugin: str) -> str:
+    """A plugin's title; of one that is not active any more its name; `town` is the town itself."""
+    if plugin == "town":
+        return localised(portal().hub.settings.municipality_title)
+    loaded = portal().hub.plugins.plugins.get(plugin)
+    return (
+        t("my.sector") if plugin == "portal" else plugin if loaded is None else localised(loaded.context.manifest.title)
+    )
+
+
+def service_of(plugin: str, service: str) -> str:
+    """A service's title."""
+    loaded = portal().hub.plugins.plugins.get(plugin)
+    found = () if loaded is None else loaded.context.manifest.services
+    return next((localised(one.title) for one in found if one.name == service), service)
+
+
+def _service_titles(delegation: Delegation) -> str:
+    return ", ".join(service_of(delegation.plugin, name) for name in delegation.scope)
+
+
+def worded(entry: access.AccessEntry) -> str:
+    """One access in the reader's language; an event that has no wording is named by its code."""
+    shown = dict(entry.text.values)
+    if isinstance(shown.get("plugin"), str):
+        shown["plugin"] = title_of(str(shown["plugin"]))
+    catalogue = access.catalogue()
+    return catalogue.get(entry.text.key, language(), shown) if catalogue.has(entry.text.key) else entry.event
+
+
+def _purpose_text(plugin: str, purpose: str, otherwise: dict[str, str]) -> str:
+    """The plugin's own wording of a purpose, else the manifest's."""
+    own = portal().hub.plugins.consent_text(plugin, purpose)
+    return localised(otherwise) if own is None else words(own)
+
+
+def _uuid(text: str | None, code: str) -> UUID:
+    try:
+        return UUID(text or "")
+    except ValueError as error:
+        raise Refusal(code) from error

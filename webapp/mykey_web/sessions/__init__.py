@@ -1,0 +1,1 @@
+"""Who is in front of the hub's pages: cookies, the session of a request, CSRF, and the headers of every answer."""

@@ -1,0 +1,51 @@
+"""The headers of every answer: what a page may load and talk to, who may frame it, and what is kept of it."""
+
+from __future__ import annotations
+
+from flask import Response, g, request
+
+_LOOPBACK = "http://127.0.0.1:* http://localhost:*"
+_PAGES = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; manifest-src 'self'; "
+    "connect-src 'self'{agent}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+)
+_POINT = (
+    "default-src 'self'; connect-src 'self' http://127.0.0.1:*; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+)
+_ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_FOR_PAGES = {
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_HSTS = "max-age=63072000"  # two years; subdomains are the town's own matter
+
+
+def reads_card() -> None:
+    """This page talks to the agent on the same computer."""
+    g.mykey_reads_card = True
+
+
+def secure(response: Response) -> Response:
+    """Put the headers on an answer."""
+    headers = response.headers
+    for name, value in _ALWAYS.items():
+        headers.setdefault(name, value)
+    if request.scheme == "https":
+        headers["Strict-Transport-Security"] = _HSTS
+    if request.path.startswith("/api/"):
+        headers["Cache-Control"] = "no-store"
+        return response
+    headers.update(_FOR_PAGES)
+    headers.setdefault("Content-Security-Policy", _policy())
+    if request.endpoint != "static" and not request.path.startswith("/point"):
+        headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _policy() -> str:
+    if request.path.startswith("/point"):
+        return _POINT
+    return _PAGES.format(agent=f" {_LOOPBACK}" if g.get("mykey_reads_card") else "")

@@ -1,0 +1,21 @@
+// Signing in with the card in this computer's reader, as a citizen or as staff.
+
+import { invitation, loadWords, readCard } from "./card-reader.js";
+import { ask } from "./hub-request.js";
+
+const data = document.body.dataset;
+
+const errand = {
+  challenge: () => ask(String(data.challenge), { audience: String(data.audience) }),
+  proved: async (/** @type {string} */ id, /** @type {any} */ token) => {
+    const field = /** @type {HTMLInputElement|null} */ (document.getElementById("field-invitation"));
+    const body = { id, token, next: String(data.next ?? ""), invitation: field?.value.trim() || null };
+    const answer = await ask(String(data.proof), body);
+    location.assign(answer.next);
+  },
+};
+
+const invited = invitation();
+window.addEventListener("hashchange", () => location.hash.includes("agent=") && readCard(errand, invitation()));
+await loadWords();
+await readCard(errand, invited);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mykey_library.embedded.collection import Collection
 from mykey_library.embedded.matrix import write_cell
 from mykey_library.embedded.register import Register
 from mykey_library.rows import Rows
+from mykey_library.sip2.commands import COMMANDS as SIP2_COMMANDS
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "branches": ("code", "title"),
@@ -84,11 +86,15 @@ def _store(rows: Rows, good: dict[str, list[Any]]) -> dict[str, int]:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a question.")
 def rules(*, schema: bool) -> None:
     """Ask the rules of lending: a question in JSON on standard input, the decision in JSON on standard output."""
-    from mykey_library.questions import answer, question_schema  # noqa: PLC0415 - only this command needs pydantic
+    from mykey_library import questions  # noqa: PLC0415 - only this command needs pydantic
 
     if schema:
-        click.echo(json.dumps(question_schema(), ensure_ascii=False))
+        click.echo(json.dumps(questions.question_schema(), ensure_ascii=False))
         return
-    answered = answer(click.get_text_stream("stdin").read())
+    answered = questions.answer(sys.stdin.read())
     click.echo(json.dumps(answered, ensure_ascii=False))
     raise SystemExit(1 if "error" in answered else 0)
+
+
+for _name, _command in SIP2_COMMANDS.items():
+    library.add_command(_command, _name)

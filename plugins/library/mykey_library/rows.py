@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Select, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Executable, Select, Table, delete, func, insert, select, update
 
 from mykey_core.api import PluginDatabase
 
@@ -56,3 +56,8 @@ class Rows:
     def remove(self, table: Table, **equal: object) -> int:
         """Delete the rows with these values; how many there were."""
         return self.database.execute(delete(table).where(*self.where(table, **equal))).rowcount
+
+    def count(self, table: Table, **equal: object) -> int:
+        """How many rows have these values."""
+        found = self.first(select(func.count()).select_from(table).where(*self.where(table, **equal)))
+        return int(found[0]) if found else 0

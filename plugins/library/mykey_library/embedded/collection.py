@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from mykey_library.calendar import Calendar
 from mykey_library.circulation import ItemState
@@ -160,5 +160,4 @@ class Collection:
 
     def size(self) -> int:
         """How many copies there are."""
-        row = self.rows.first(select(func.count()).select_from(item).where(*self.rows.where(item)))
-        return int(row[0]) if row else 0
+        return self.rows.count(item)

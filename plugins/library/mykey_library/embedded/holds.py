@@ -182,3 +182,10 @@ class Holds:
     def put_back(self, one: Hold) -> None:
         """The copy that was set aside is gone: back to the patron's old place in the queue."""
         self.rows.change(hold, {"state": HoldState.QUEUED.value, "barcode": None, "waits_until": None}, id=one.id)
+
+    def waited_for(self) -> dict[str, int]:
+        """Title → how many wait for it without a copy."""
+        counts: dict[str, int] = {}
+        for one in self._all(state=HoldState.QUEUED.value):
+            counts[one.title_id] = counts.get(one.title_id, 0) + 1
+        return counts

@@ -94,3 +94,7 @@ class Log:
         own = self.rows.where(event, patron_number=number)
         without = {"barcode": None, "patron_number": None, "forget_on": None}
         return gone + self.rows.database.execute(update(event).where(*own).values(without)).rowcount
+
+    def drop_kept(self, number: str) -> int:
+        """Delete the titles that are kept for a patron; how many."""
+        return self.rows.remove(history, patron_number=number)

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from mykey_library.circulation import Reason
@@ -129,15 +129,10 @@ class Register:
         """The patron at the moment of a decision."""
         own = self.rows.where(loan, patron_number=known.number)
         due = [row.due_on for row in self.rows.all(select(loan.c.due_on).where(*own))]
-        holds = self._count(hold, known.number)
+        holds = self.rows.count(hold, patron_number=known.number)
         overdue = sum(day < today for day in due)
         debt = self.debt(known.number)
         return PatronFacts(known.standing, known.expires_on, known.suspended_until, len(due), overdue, holds, debt)
-
-    def _count(self, table: Any, number: str) -> int:
-        found = select(func.count()).select_from(table).where(*self.rows.where(table, patron_number=number))
-        row = self.rows.first(found)
-        return int(row[0]) if row else 0
 
     # -- compensation ------------------------------------------------------------------------------------
 

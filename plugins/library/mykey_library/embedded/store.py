@@ -49,7 +49,7 @@ class EmbeddedCirculation:
     """The circulation of one library at one instant, asked from one place."""
 
     def __init__(self, database: PluginDatabase, policy: Policy, at: datetime, place: Place) -> None:
-        rows = Rows(database)
+        self.rows = rows = Rows(database)
         self.at, self.today, self.place = at, tokyo_date(at), place
         self.policy = policy.with_matrix(read_matrix(rows))
         self.collection = Collection(rows)

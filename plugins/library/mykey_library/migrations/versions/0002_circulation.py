@@ -253,4 +253,53 @@ def _log() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("titles, holds and the log have no place in version 0.1: restore a backup")
+    """What version 0.1 has no place for is lost: holds, transit, charges, the log, and links by MyKey ID."""
+    for name in ("notice", "history", "event", "payment", "charge", "hold", "transit", "policy"):
+        op.drop_table(f"library_{name}")
+    op.drop_index("ix_library_loan_patron", "library_loan")
+    with op.batch_alter_table("library_loan") as loan:
+        for name in ("renewals", "branch", "notified_on"):
+            loan.drop_column(name)
+    _items_as_before()
+    with op.batch_alter_table("library_patron") as patron:
+        for name in ("category", "name", "language", "expires_on", "suspended_until", "keeps_history", "pin_hash"):
+            patron.drop_column(name)
+    _links_as_before()
+
+
+def _items_as_before() -> None:
+    with op.batch_alter_table("library_item") as item:
+        item.drop_constraint("fk_library_item_title", type_="foreignkey")
+        item.drop_constraint("fk_library_item_branch", type_="foreignkey")
+        item.add_column(_column("title", sa.String(400), default=""))
+        item.add_column(_column("author", sa.String(200), default=""))
+    for name in ("title", "author"):
+        op.execute(
+            f"UPDATE library_item SET {name} = (SELECT t.{name} FROM library_title t"  # noqa: S608 - fixed names
+            " WHERE t.municipality = library_item.municipality AND t.id = library_item.title_id)"
+        )
+    with op.batch_alter_table("library_item") as item:
+        for name in ("title_id", "branch", "kind", "for_loan", "status", "properties", "call_number"):
+            item.drop_column(name)
+    for name in ("title", "branch_day", "branch"):
+        op.drop_table(f"library_{name}")
+
+
+def _links_as_before() -> None:
+    op.create_table(
+        "library_link_1",
+        _town(),
+        _column("subject", sa.String(43)),
+        _column("patron_number", sa.String(8)),
+        _column("linked_at", UtcInstant()),
+        _key("subject"),
+        sa.UniqueConstraint("municipality", "patron_number", name="uq_library_link_patron"),
+        _to("library_patron", "patron_number", "number"),
+    )
+    columns = "municipality, subject, patron_number, linked_at"
+    op.execute(
+        f"INSERT INTO library_link_1 ({columns}) SELECT {columns} FROM library_link"  # noqa: S608 - fixed names
+        " WHERE kind = 'auth-certificate'"
+    )
+    op.drop_table("library_link")
+    op.rename_table("library_link_1", "library_link")

@@ -23,8 +23,26 @@ def home() -> WerkzeugResponse:
 @blueprint.get("/point")
 def point() -> str:
     """The shell of the service point in the visitor's language; scripts fill it."""
+    return _shell()
+
+
+@blueprint.get("/point/cards")
+def cards() -> str:
+    """The same for a counter where staff write services onto cards."""
+    return _shell("cards")
+
+
+@blueprint.get("/point/gate")
+def gate() -> str:
+    """The same for a gate: a card with the service on it is tapped, without PIN."""
+    return _shell("gate")
+
+
+def _shell(mode: str | None = None) -> str:
     language = page_language(request)
-    return render_template("point/point.html", language=language, languages=LANGUAGES, t=translator(language))
+    return render_template(
+        "point/point.html", language=language, languages=LANGUAGES, t=translator(language), mode=mode
+    )
 
 
 @blueprint.get("/point/texts/<language>.json")

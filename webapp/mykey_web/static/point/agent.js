@@ -90,6 +90,31 @@ export class Agent {
     return this.send("DELETE", `/visits/${encodeURIComponent(id)}`);
   }
 
+  /** What may be written on cards here. */
+  cardProfiles() {
+    return this.send("GET", "/card-profiles");
+  }
+
+  /** Begin to write the card in the reader; ask `writing` how far it is. @param {Record<string, any>} order */
+  writeCard(order) {
+    return this.send("POST", "/card-writings", order, WITH_CARD_MS);
+  }
+
+  /** One transaction with a service on the card. @param {Record<string, any>} order */
+  cardTap(order) {
+    return this.send("POST", "/card-taps", order, WITH_CARD_MS);
+  }
+
+  /** @param {string} id of the writing */
+  writing(id) {
+    return this.send("GET", `/card-writings/${encodeURIComponent(id)}`);
+  }
+
+  /** @param {string} id @param {"go-on"|"approval"|"release"} step @param {Record<string, any>} [body] */
+  writingStep(id, step, body = {}) {
+    return this.send("POST", `/card-writings/${encodeURIComponent(id)}/${step}`, body, WITH_CARD_MS);
+  }
+
   /**
    * @param {string} method
    * @param {string} path

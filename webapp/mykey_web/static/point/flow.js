@@ -12,6 +12,9 @@ import { currentLanguage } from "./texts.js";
 /** After these the PIN may be typed again. */
 const PIN_AGAIN = new Set(["pin_wrong", "last_attempt", "pin_format"]);
 
+/** The screen for a card that has been put in: the page of a card counter or of a gate has one of its own. */
+const WITH_CARD = document.body.dataset.mode ?? "choose";
+
 /** Grows whenever a visit begins or ends: an answer that was asked for in an earlier turn must not be shown. */
 let turn = 0;
 
@@ -45,14 +48,14 @@ export async function rest() {
 export async function cardCame() {
   if (now().screen.name === "working") return;
   turn += 1;
-  update({ screen: { name: "choose" }, visit: null, evidence: null });
+  update({ screen: { name: WITH_CARD }, visit: null, evidence: null });
 }
 
 /** The card has been taken out: whatever was on the screen is over. */
 export async function cardLeft() {
   const { name } = now().screen;
   if (name === "working") return;
-  if (name === "idle" || name === "choose") return rest();
+  if (name === "idle" || name === WITH_CARD) return rest();
   turn += 1;
   update({ screen: { name: "ended", reason: now().screen.reason ?? "removed" }, visit: null });
 }

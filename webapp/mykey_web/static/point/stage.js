@@ -2,6 +2,8 @@
 
 import { announce } from "./announce.js";
 import { byId, el } from "./dom.js";
+import { cards } from "./cards/counter.js";
+import { gate } from "./cards/gate.js";
 import { choose } from "./screens/choose.js";
 import { connecting, working } from "./screens/waiting.js";
 import { ended } from "./screens/ended.js";
@@ -25,7 +27,7 @@ import { now, subscribe } from "./store.js";
  */
 
 /** @type {Record<string, (screen: any) => Drawing>} */
-const SCREENS = { choose, connecting, ended, form, idle, pin, problem, result, setup, working };
+const SCREENS = { cards, choose, connecting, ended, form, gate, idle, pin, problem, result, setup, working };
 
 /** Draw now and whenever the screen, the language or the services change. */
 export function startStage() {
@@ -39,9 +41,15 @@ function dependsOnServices() {
   return ["idle", "choose", "form", "pin", "problem", "result"].includes(now().screen.name);
 }
 
-/** @param {boolean} moved false when only the wording changed */
-function draw(moved) {
+/** The screen that was drawn last: one that redraws itself must not pull the focus back to its title each time. */
+let drawn = now().screen;
+
+/** @param {boolean} changed false when only the wording did */
+function draw(changed) {
   const screen = now().screen;
+  const moved = changed && (screen !== drawn || Boolean(screen.attend));
+  drawn = screen;
+  screen.attend = false;
   const drawing = SCREENS[screen.name](screen);
   const stage = byId("stage");
   stage.dataset.screen = screen.name;

@@ -22,6 +22,7 @@ from mykey_terminal.agent.bodies import (
     InsertBody,
     PairBody,
     ReleaseBody,
+    SignInBody,
     TapBody,
     WritingBody,
     parse,
@@ -64,6 +65,7 @@ _ROUTES = Map(
         Rule(f"{PREFIX}/services", methods=["GET"], endpoint="services"),
         Rule(f"{PREFIX}/taps", methods=["POST"], endpoint="tap"),
         Rule(f"{PREFIX}/taps/<{_ID}:tap_id>", methods=["GET"], endpoint="tap_again"),
+        Rule(f"{PREFIX}/sign-ins", methods=["POST"], endpoint="sign_in"),
         Rule(f"{PREFIX}/actions", methods=["POST"], endpoint="act"),
         Rule(f"{PREFIX}/card-profiles", methods=["GET"], endpoint="card_profiles"),
         Rule(f"{PREFIX}/card-taps", methods=["POST"], endpoint="card_tap"),
@@ -123,6 +125,8 @@ class AgentApp:
         if look is not None:
             return look()
         raw, language = self._gate.read_body(request), _language(request)
+        if endpoint == "sign_in":
+            return self._desk.sign_in(parse(SignInBody, raw), request.headers["Origin"])
         if arguments:
             return self._go_on(endpoint, raw, language, **arguments)
         return self._change(endpoint, raw, language)

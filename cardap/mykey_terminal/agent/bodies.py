@@ -106,6 +106,18 @@ class ReleaseBody(_Body):
     evidence: Name
 
 
+class SignInBody(_Body):
+    """POST /sign-ins. The nonce is base64 of at least 256 bits; `pin` is kept out of `repr`."""
+
+    nonce: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43,198}={0,2}$", min_length=44, max_length=200)]
+    pin: SecretStr = Field(max_length=64)
+    allow_last_attempt: bool = False
+
+    def pin_bytes(self) -> bytearray:
+        """As `TapBody.pin_bytes`."""
+        return bytearray(self.pin.get_secret_value().encode("ascii", "replace"))
+
+
 def parse(model: type[_M], raw: bytes) -> _M:
     """Read a body. Raises `AgentError` `agent_bad_request` (400) with the `member` that is wrong."""
     try:

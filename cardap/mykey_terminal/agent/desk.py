@@ -15,6 +15,7 @@ from mykey_cardap.jpki import JpkiSession
 from mykey_terminal.errors import AgentError, TerminalError
 from mykey_terminal.problems import problem_of
 from mykey_terminal.readers.virtual import VirtualReader
+from mykey_terminal.sign_in import sign_in
 from mykey_terminal.tap import TapRequest, TapRunner
 from mykey_terminal.version import VERSION
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mykey_cardap.session import PinStatus
-    from mykey_terminal.agent.bodies import ActionBody, TapBody
+    from mykey_terminal.agent.bodies import ActionBody, SignInBody, TapBody
     from mykey_terminal.tap import TapReport
 
 _PATIENCE = 1.0
@@ -92,6 +93,24 @@ class CardDesk:
         request = TapRequest(body.service, body.action, body.input, language, body.allow_last_attempt)
         with self.hold(0):
             return report_json(self._runner.run(request, body.pin_bytes()))
+
+    def sign_in(self, body: SignInBody, page_origin: str) -> dict[str, Any]:
+        """Let the card sign a nonce for the hub's own pages; a page of another origin is refused (`agent_origin`)."""
+        origin = self._runner.hub.enrolment.hub_origin
+        if page_origin != origin:
+            raise AgentError("agent_origin", 403)
+        with self.hold(0):
+            report = sign_in(
+                self._runner.reader,
+                origin=origin,
+                nonce=body.nonce,
+                pin=body.pin_bytes(),
+                allow_last_attempt=body.allow_last_attempt,
+            )
+        card = None if report.pin is None else _pin_json(report.pin)
+        if report.problem is not None:
+            return {"state": "problem", "problem": report.problem.to_json(), "card": card}
+        return {"state": "done", "token": report.token, "card": card}
 
     def tap_again(self, tap_id: str, language: str | None) -> dict[str, Any]:
         """What the hub says of an earlier tap, in `language`; nothing is done again."""

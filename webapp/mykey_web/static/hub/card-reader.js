@@ -196,7 +196,7 @@ async function sign(errand, pin, lastTry) {
 
 /** @param {Errand} errand @param {any} refused */
 function askAgain(errand, refused) {
-  if (refused.code === "pin_wrong" || refused.code === "pin_last_attempt") return askPin(errand, refused);
+  if (["pin_wrong", "last_attempt", "pin_format"].includes(refused.code)) return askPin(errand, refused);
   return problem(refused, () => readAgain(errand));
 }
 

@@ -30,8 +30,8 @@ class Rules:
 
     __slots__ = (
         "as_solo", "base_is_meter", "check_alight", "first_minute", "hash", "inside", "last_minute",
-        "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year", "reject_offline", "require", "solo",
-        "voucher", "weekdays",
+        "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year", "prorated", "reject_offline",
+        "require", "solo", "voucher", "weekdays",
     )  # fmt: skip
 
     def __init__(self, pack: Pack) -> None:
@@ -45,6 +45,7 @@ class Rules:
         self.inside = frozenset(zone.id for zone in pack.area.zones)
         self.per_day = NO_LIMIT if limits.per_day is None else limits.per_day
         self.per_year = NO_LIMIT if limits.per_year is None else limits.per_year
+        self.prorated = limits.prorate == "monthly"
         self.reject_offline = pack.overuse.offline_policy == "reject"
         self.base_is_meter = subsidy.base == "meter"
         self.voucher = subsidy.solo.voucher or 0
@@ -60,7 +61,7 @@ class Rules:
 
     def yearly_limit(self, since: int, year: int) -> int:
         """The limit in fiscal year `year` of a person registered on the day `since` (TX-L6)."""
-        if self.pack.limits.prorate == "none" or since <= 1:
+        if not self.prorated or since <= 1:
             return self.per_year
         registered = date.fromordinal(since)
         start = self.pack.programme.year_start

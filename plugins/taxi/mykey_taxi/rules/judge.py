@@ -22,19 +22,19 @@ def judge(packs: PackSeries, ledger: Ledger, ride: Ride) -> Verdict:
     fare = ride.meter_yen - ride.discount_yen
     reason = refusal(rules, ride, fare, day)
     if reason is not None:
-        return Verdict(reason, 0, max(fare, 0))
+        return Verdict(reason, 0, max(fare, 0), pack_hash=rules.hash)
     if day != ledger.day:
-        ledger.turn_to(day)
-    year = rules.fiscal_year(day)
+        ledger.turn_to(day, rules.fiscal_year(day))
+    year = ledger.year_of_day
     counted, over, first = _count(rules, ledger, ride, day, year)
     if not counted:
-        return Verdict(first or "no_registered_rider", 0, fare)
+        return Verdict(first or "no_registered_rider", 0, fare, pack_hash=rules.hash)
     if rules.voucher:
         return _by_voucher(rules, ledger, ride, fare, counted, over, year)
     base = ride.meter_yen if rules.base_is_meter else fare
     subsidy = min(_amount(rules, base, counted.bit_count()), fare)
     _consume(ledger, ride.riders, counted, year)
-    return Verdict(None, subsidy, fare - subsidy, counted, over)
+    return Verdict(None, subsidy, fare - subsidy, counted, over, None, rules.hash)
 
 
 def refusal(rules: Rules, ride: Ride, fare: int, day: int) -> Reason | None:
@@ -109,7 +109,7 @@ def _by_voucher(rules: Rules, ledger: Ledger, ride: Ride, fare: int, counted: in
     for (_, rider), used in zip(riders, units, strict=True):
         ledger.today[rider] = ledger.today.get(rider, 0) + 1
         counts[rider] = counts.get(rider, 0) + used
-    return Verdict(None, subsidy, fare - subsidy, counted, over, units)
+    return Verdict(None, subsidy, fare - subsidy, counted, over, units, rules.hash)
 
 
 def _since(ledger: Ledger, rider: str) -> int:

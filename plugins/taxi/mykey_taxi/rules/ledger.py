@@ -58,12 +58,13 @@ class Ledger:
         self._uses_on = uses_on
         self._uses_in = uses_in
         self.day = 0
+        self.year_of_day = 0
         self.today: dict[str, int] = {}
         self.years: dict[int, dict[str, int]] = {}
 
-    def turn_to(self, day: int) -> None:
-        """Begin to count another day; the day is never before the one under way."""
-        self.day = day
+    def turn_to(self, day: int, year: int) -> None:
+        """Begin to count another day, of fiscal year `year`; the day is never before the one under way."""
+        self.day, self.year_of_day = day, year
         self.today = dict(self._uses_on(day))
 
     def year(self, year: int) -> dict[str, int]:

@@ -28,7 +28,12 @@ Count = Annotated[int, Field(ge=0, le=100_000, strict=True)]
 _FRACTION = re.compile(r"(?:0|[1-9][0-9]{0,3})/[1-9][0-9]{0,3}|1")
 _MINUTE = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _MONTH_DAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])")
-_WORDING = {"programme": {"title", "budget_yen"}, "area": {"zones": {"__all__": {"title"}}}}
+_WORDING: Any = {  # what a hash of the rules leaves out
+    "sources": True,
+    "assumed": True,
+    "programme": {"title", "budget_yen"},
+    "area": {"zones": {"__all__": {"title"}}},
+}
 
 
 def _checked_rate(text: str) -> str:
@@ -283,7 +288,7 @@ class Pack(_Model):
     @property
     def hash(self) -> str:
         """SHA-256 (hexadecimal) of the rules as canonical JSON; titles, budget and sources do not count."""
-        rules = self.model_dump(mode="json", exclude={"sources": True, "assumed": True, **_WORDING})
+        rules = self.model_dump(mode="json", exclude=_WORDING)
         text = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 

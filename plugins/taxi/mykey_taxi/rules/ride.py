@@ -57,7 +57,8 @@ class Ride(NamedTuple):
 class Verdict(NamedTuple):
     """What the server decides. `counted` and `over` are bit masks over the tap positions of the ride's riders.
 
-    `units` are the vouchers of each counted rider, in tap order; None where a use is a ride.
+    `units` are the vouchers of each counted rider, in tap order; None where a use is a ride. `pack_hash` is that of the
+    pack that decided.
     """
 
     reason: Reason | None
@@ -66,6 +67,7 @@ class Verdict(NamedTuple):
     counted: int = 0
     over: int = 0
     units: tuple[int, ...] | None = None
+    pack_hash: str = ""
 
     @property
     def settled(self) -> bool:

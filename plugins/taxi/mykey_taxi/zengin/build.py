@@ -37,8 +37,6 @@ class _Writer:
         return text.zfill(item.length)
 
     def text(self, name: str, value: str, field: Field, length: int) -> str:
-        if not isinstance(value, str):
-            raise self.fail(name, "it is text")
         try:
             return fitted(value, field, length, truncate=self._truncate).ljust(length)
         except ValueError as error:
@@ -72,14 +70,14 @@ def _header(payer: Payer, *, truncate: bool) -> str:
 
 def _check_day(writer: _Writer, mmdd: str) -> None:
     longest = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-    plain = isinstance(mmdd, str) and mmdd.isascii() and mmdd.isdigit() and len(mmdd) == len("MMDD")
+    plain = mmdd.isascii() and mmdd.isdigit() and len(mmdd) == len("MMDD")
     if not plain or not 1 <= int(mmdd[:2]) <= len(longest) or not 1 <= int(mmdd[2:]) <= longest[int(mmdd[:2]) - 1]:
         raise writer.fail("mmdd", "the day of transfer is MMDD")
 
 
 def _data(payment: Payment, number: int, *, truncate: bool) -> str:
     writer = _Writer(f"payment {number}", truncate=truncate)
-    if not isinstance(payment.amount, int) or isinstance(payment.amount, bool) or payment.amount <= 0:
+    if type(payment.amount) is not int or payment.amount <= 0:
         raise writer.fail("amount", "it is a whole number of yen above zero")
     if payment.new_code not in {0, 1, 2} or payment.telegraphic not in {7, 8}:
         raise writer.fail("new_code", "新規コード is 0, 1 or 2, and 振込指定区分 is 7 or 8")

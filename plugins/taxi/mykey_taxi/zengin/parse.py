@@ -81,16 +81,16 @@ def _account(values: dict[str, str]) -> Account:
 
 
 def _payment(values: dict[str, str], name: str) -> Payment:
-    common = {"new_code": int(values["new_code"]), "telegraphic": int(values["telegraphic"])}
     amount = int(values["amount"])
     if amount == 0:
         raise ZenginError(name, "amount", "it is zero")
-    payment = Payment(_account(values), values["payee"].rstrip(" "), amount, **common)
+    codes = (int(values["new_code"]), int(values["telegraphic"]))
+    account, payee = _account(values), values["payee"].rstrip(" ")
     if values["edi_mark"] != "Y":
-        return Payment(payment.account, payment.payee, amount, values["customer1"], values["customer2"], None, **common)
+        return Payment(account, payee, amount, values["customer1"], values["customer2"], None, *codes)
     edi = values["customer1"] + values["customer2"]
     _check_text(edi, Field.EDI, name, "edi")
-    return Payment(payment.account, payment.payee, amount, edi=edi.rstrip(" "), **common)
+    return Payment(account, payee, amount, 0, 0, edi.rstrip(" "), *codes)
 
 
 def parse(content: bytes) -> TransferFile:

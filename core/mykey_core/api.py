@@ -22,6 +22,7 @@ from mykey_core.plugins.arguments import (
 from mykey_core.plugins.commands import plugin_session, plugin_sessions
 from mykey_core.plugins.context import PluginContext
 from mykey_core.plugins.database import PluginDatabase
+from mykey_core.plugins.deprecations import successor
 from mykey_core.plugins.errors import CapabilityDenied
 from mykey_core.plugins.handles import PluginPeople
 from mykey_core.plugins.hookspecs import hookimpl
@@ -86,3 +87,8 @@ __all__ = [
     "plugin_sessions",
     "tokyo_date",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """A deprecated name, with a warning that says when it goes."""
+    return successor(name, globals())

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from mykey_core.consent.errors import ConsentDenied
 from mykey_core.errors import StorageUnavailable
-from mykey_core.plugins.errors import PluginFault
+from mykey_core.plugins.errors import PluginFault, PluginSuspended
 from mykey_core.plugins.loader import LoadedPlugin
 from mykey_core.storage.errors import Superseded
 
@@ -18,10 +18,12 @@ NOT_ITS_FAULT = (ConsentDenied, StorageUnavailable, Superseded)
 def call(plugin: LoadedPlugin, hook: str, expected: type[T], **arguments: Any) -> T | None:
     """The answer of a hook, None when the plugin does not have it or says 'not mine'; `PluginFault` otherwise."""
     try:
-        answer = getattr(plugin.manager.hook, hook)(**arguments)
-    except NOT_ITS_FAULT:
+        with plugin.guard.watching(hook, innocent=NOT_ITS_FAULT):
+            answer = getattr(plugin.manager.hook, hook)(**arguments)
+    except (*NOT_ITS_FAULT, PluginSuspended):
         raise
     except Exception as error:
+        plugin.guard.log_last()
         raise PluginFault(plugin.context.name, hook) from error
     if answer is None or (isinstance(answer, list) and not answer):
         return None

@@ -7,6 +7,7 @@ manager, so that a misspelt hook or a raising implementation touches nobody else
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,9 +20,12 @@ from mykey_core.plugins import hookspecs
 from mykey_core.plugins.config import PluginChoice, PluginsFile
 from mykey_core.plugins.context import PluginContext
 from mykey_core.plugins.errors import ManifestError, PluginError
+from mykey_core.plugins.guard import Guard
 from mykey_core.plugins.handles import Host
 from mykey_core.plugins.log import PluginLog
 from mykey_core.plugins.manifest import Manifest, read_manifest
+from mykey_core.plugins.names import check_names
+from mykey_core.plugins.safe_mode import Starts
 from mykey_core.plugins.typed_settings import Settings, typed
 from mykey_core.storage import migrate
 from mykey_core.storage.plugin_tables import has_room
@@ -52,11 +56,12 @@ class PluginReport:
 
 @dataclass(frozen=True, slots=True)
 class LoadedPlugin:
-    """An active plugin: its context and the manager that calls its hooks."""
+    """An active plugin: its context, the manager that calls its hooks, and the guard that watches them."""
 
     context: PluginContext
     choice: PluginChoice
     manager: pluggy.PluginManager
+    guard: Guard = field(default_factory=lambda: Guard(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class Surroundings:
     municipality: str
     engine: Engine
     host: Host
+    starts: Starts
+    strict: bool = False
     slots: dict[int, str] = field(default_factory=dict)
     """Slots on the card, and the active plugin that each belongs to."""
 
@@ -85,7 +92,8 @@ def load_plugins(
 ) -> tuple[dict[str, LoadedPlugin], list[PluginReport]]:
     """Load what `file` enables, in the order of the names; returns the active plugins and a report of each."""
     installed = installed_plugins() if points is None else {point.name: point for point in points}
-    hub = Surroundings(municipality, engine, host or Host())
+    host = host or Host()
+    hub = Surroundings(municipality, engine, host, Starts(engine, municipality, host.clock), is_strict())
     loaded: dict[str, LoadedPlugin] = {}
     reports: list[PluginReport] = []
     for name in sorted(installed.keys() | file.plugins.keys()):
@@ -108,16 +116,38 @@ def _load_one(
         missing = sorted(manifest.requests.grants - choice.grants)
         if missing:
             return PluginReport(name, PluginState.INACTIVE, f"not granted: {', '.join(missing)}"), None
-        return PluginReport(name, PluginState.ACTIVE), _activate(manifest, point, choice, hub)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the hub runs on without it
+        return PluginReport(name, PluginState.ACTIVE), _start(manifest, point, choice, hub)
+    except Exception as error:
         reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         _log.warning("plugin %s is quarantined: %s", name, reason)
+        if hub.strict:
+            raise
         return PluginReport(name, PluginState.QUARANTINED, reason), None
 
 
-def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Surroundings) -> LoadedPlugin:
+def is_strict() -> bool:
+    """Whether a developer wants to see a plugin's faults as they are: `MYKEY_STRICT_PLUGINS=1`."""
+    return os.environ.get("MYKEY_STRICT_PLUGINS") == "1"
+
+
+def _start(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Surroundings) -> LoadedPlugin:
+    """Import the plugin and set it up; from here on its own code runs, and may end the process."""
     if manifest.name != point.name:
         raise ManifestError(point.name, f"its manifest calls it '{manifest.name}'")
+    check_names(manifest)
+    if not hub.starts.begin(manifest.name):
+        raise PluginError(
+            manifest.name, f"safe mode: it has ended the hub at start: `mykey plugin retry {manifest.name}`"
+        )
+    loaded = None
+    try:
+        loaded = _activate(manifest, point, choice, hub)
+    finally:
+        hub.starts.end(manifest.name, loaded=loaded is not None)
+    return loaded
+
+
+def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Surroundings) -> LoadedPlugin:
     _require_free_slot(manifest, hub)
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -137,7 +167,7 @@ def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: 
     manager.hook.mykey_setup(context=context)
     if manifest.card_profile is not None:
         hub.slots[manifest.card_profile.service] = manifest.name
-    return LoadedPlugin(context, choice, manager)
+    return LoadedPlugin(context, choice, manager, Guard(manifest.name, hub.host.clock, strict=hub.strict))
 
 
 def _require_free_slot(manifest: Manifest, hub: Surroundings) -> None:

@@ -28,7 +28,7 @@ from mykey_core.plugins.arguments import (
     OfflineRecord,
     TapRequest,
 )
-from mykey_core.plugins.calls import call
+from mykey_core.plugins.calls import NOT_ITS_FAULT, call
 from mykey_core.plugins.config import PluginsFile, ServicePolicy
 from mykey_core.plugins.database import PluginDatabase, opened
 from mykey_core.plugins.errors import PluginError, PluginFault
@@ -39,6 +39,7 @@ from mykey_core.plugins.loader import LoadedPlugin, PluginReport, load_plugins
 from mykey_core.plugins.manifest import Capability, Service
 from mykey_core.plugins.pages import NavigationItem, Pages
 from mykey_core.plugins.results import TapResult
+from mykey_core.plugins.status import PluginStatus, status_of
 from mykey_core.storage.session import Session
 from mykey_core.translations import Catalogue, Text, load_catalogue
 
@@ -211,6 +212,8 @@ class PluginRuntime:
         with self.opened(found, session) as database:
             try:
                 wanted.run(found.context, database, arguments, at)
+            except NOT_ITS_FAULT:
+                raise
             except Exception as error:
                 raise PluginFault(plugin, f"job {job}") from error
 
@@ -229,6 +232,10 @@ class PluginRuntime:
     def health(self, session: Session) -> dict[str, Health]:
         """How each active plugin is; one whose hook fails is `failed`, one without the hook is `ok`."""
         return {name: self._health(plugin, session) for name, plugin in sorted(self.plugins.items())}
+
+    def status(self) -> list[PluginStatus]:
+        """Every plugin that is installed or enabled, for `mykey plugins` and the administration page."""
+        return [status_of(report, self.plugins.get(report.name)) for report in self.reports]
 
     def _health(self, plugin: LoadedPlugin, session: Session) -> Health:
         try:

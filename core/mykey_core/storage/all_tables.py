@@ -12,6 +12,7 @@ MODULES = (
     "mykey_core.consent.tables",
     "mykey_core.audit.tables",
     "mykey_core.card_writing.tables",
+    "mykey_core.plugins.tables",
     "mykey_core.uploads.tables",
     "mykey_core.terminals.tables",
     "mykey_core.portal.tables",

@@ -5,7 +5,7 @@ Only `mykey db` and `mykey plugin` come here, as the role that owns the tables; 
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, Table, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
 from mykey_core.errors import ConfigurationError
@@ -58,6 +58,15 @@ def tables_of(connection: Connection, plugin: str, table_prefix: str) -> list[st
     names = inspect(connection).get_table_names(schema=schema)
     found = sorted(name for name in names if name.startswith(table_prefix))
     return [*found, *(name for name in names if name == own)]
+
+
+def reflected(connection: Connection, plugin: str, table_prefix: str) -> list[Table]:
+    """The plugin's tables as the database has them, those that others refer to first; not its version table."""
+    metadata = MetaData()
+    schema = schema_name(plugin) if connection.dialect.name == "postgresql" else None
+    names = [name for name in tables_of(connection, plugin, table_prefix) if name.startswith(table_prefix)]
+    metadata.reflect(connection, schema=schema, only=names)
+    return metadata.sorted_tables
 
 
 def _quoted(connection: Connection, name: str) -> str:

@@ -8,16 +8,14 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from mykey_core.audit import access
-from mykey_core.consent.delegation import Delegation
 from mykey_core.errors import Refusal
 from mykey_core.plugins.pages import Area, NavigationItem
 from mykey_core.portal.account import Account
 from mykey_core.portal.messages import Messages
 from mykey_web.api import download, redirect_after
-from mykey_web.design.wording import localised, t, words
 from mykey_web.pages.areas import citizen
 from mykey_web.pages.frame import render
+from mykey_web.portal.words import purpose_text, service_titles, title_of, worded
 from mykey_web.sessions.browser import current, language, portal
 
 blueprint = Blueprint("my", __name__)
@@ -89,7 +87,7 @@ def consents() -> str:
     with portal().hub.database.reading() as session:
         states, history = own.consents(session), own.history(session)
     return render(
-        "portal/consents.html", states=states, history=list(reversed(history)), title_of=title_of, text_of=_purpose_text
+        "portal/consents.html", states=states, history=list(reversed(history)), title_of=title_of, text_of=purpose_text
     )
 
 
@@ -107,7 +105,7 @@ def delegations() -> str:
     own = account()
     with portal().hub.database.reading() as session:
         found = own.delegations(session)
-    return render("portal/delegations.html", found=found, own=own, title_of=title_of, service_titles=_service_titles)
+    return render("portal/delegations.html", found=found, own=own, title_of=title_of, service_titles=service_titles)
 
 
 @blueprint.post("/delegations/end")
@@ -180,45 +178,6 @@ def export_file() -> Response:
     """Everything as one JSON file."""
     content = json.dumps(account().export(), ensure_ascii=False, indent=2).encode()
     return download(content, "mykey-export.json", "application/json")
-
-
-# -- words ------------------------------------------------------------------------------------------------------
-
-
-def title_of(plugin: str) -> str:
-    """A plugin's title; of one that is not active any more its name; `town` is the town itself."""
-    if plugin == "town":
-        return localised(portal().hub.settings.municipality_title)
-    loaded = portal().hub.plugins.plugins.get(plugin)
-    return (
-        t("my.sector") if plugin == "portal" else plugin if loaded is None else localised(loaded.context.manifest.title)
-    )
-
-
-def service_of(plugin: str, service: str) -> str:
-    """A service's title."""
-    loaded = portal().hub.plugins.plugins.get(plugin)
-    found = () if loaded is None else loaded.context.manifest.services
-    return next((localised(one.title) for one in found if one.name == service), service)
-
-
-def _service_titles(delegation: Delegation) -> str:
-    return ", ".join(service_of(delegation.plugin, name) for name in delegation.scope)
-
-
-def worded(entry: access.AccessEntry) -> str:
-    """One access in the reader's language; an event that has no wording is named by its code."""
-    shown = dict(entry.text.values)
-    if isinstance(shown.get("plugin"), str):
-        shown["plugin"] = title_of(str(shown["plugin"]))
-    catalogue = access.catalogue()
-    return catalogue.get(entry.text.key, language(), shown) if catalogue.has(entry.text.key) else entry.event
-
-
-def _purpose_text(plugin: str, purpose: str, otherwise: dict[str, str]) -> str:
-    """The plugin's own wording of a purpose, else the manifest's."""
-    own = portal().hub.plugins.consent_text(plugin, purpose)
-    return localised(otherwise) if own is None else words(own)
 
 
 def _uuid(text: str | None, code: str) -> UUID:

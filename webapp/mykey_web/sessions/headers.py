@@ -13,8 +13,9 @@ _POINT = (
     "default-src 'self'; connect-src 'self' http://127.0.0.1:*; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
 )
-_ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_ALWAYS = {"X-Content-Type-Options": "nosniff"}
 _FOR_PAGES = {
+    "Referrer-Policy": "same-origin",  # with `no-referrer` browsers hide the Origin of our own forms
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -37,6 +38,7 @@ def secure(response: Response) -> Response:
         headers["Strict-Transport-Security"] = _HSTS
     if request.path.startswith("/api/"):
         headers["Cache-Control"] = "no-store"
+        headers["Referrer-Policy"] = "no-referrer"
         return response
     headers.update(_FOR_PAGES)
     headers.setdefault("Content-Security-Policy", _policy())

@@ -38,6 +38,7 @@ from mykey_terminal.pending import PendingTaps
 from mykey_terminal.problems import problem_of
 from mykey_terminal.readers.pcsc import PcscReader
 from mykey_terminal.readers.virtual import VirtualReader
+from mykey_terminal.run_command import add_run_commands
 from mykey_terminal.status import terminal_status
 from mykey_terminal.tap import TapRequest, TapRunner
 
@@ -129,6 +130,7 @@ def tap_command(
 @click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
 @click.option("--allow-origin", "origins", multiple=True, help="Origin of a page; the hub's own by default.")
 @click.option("--virtual", is_flag=True, help="Use the tray of emulated cards instead of a reader.")
+@click.option("--cards", type=click.Path(path_type=Path, file_okay=False), help="Folder of the tray, to share it.")
 @click.option("--reader", help="Name of the card reader, or a part of it.")
 @click.option("--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Announce in this file.")
 def agent_command(
@@ -137,6 +139,7 @@ def agent_command(
     port: int,
     origins: tuple[str, ...],
     virtual: bool,
+    cards: Path | None,
     reader: str | None,
     ready_file: Path | None,
 ) -> None:
@@ -144,7 +147,7 @@ def agent_command(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _errors_for_people():
         directory = StateDirectory(state)
-        chosen = VirtualReader(directory.cards) if virtual else PcscReader(reader)
+        chosen = VirtualReader(cards or directory.cards) if virtual else PcscReader(reader)
         with _hub(directory) as hub:
             allowed = {hub_origin(origin) for origin in origins} or {hub.enrolment.hub_origin}
             sockets = loopback_sockets(port)
@@ -247,4 +250,5 @@ def _one_line(answer: dict[str, Any], error: TerminalError | CardError | None) -
     return f"{result.get('outcome', 'done')}: {message.get('title', '')} [{result.get('code', '')}]"
 
 
+add_run_commands(terminal, errors=_errors_for_people, hub_of=_hub)
 add_card_commands(terminal, errors=_errors_for_people, hub_of=_hub, reader_of=_reader)

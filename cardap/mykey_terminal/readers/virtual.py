@@ -76,7 +76,7 @@ class VirtualReader:
             raise UnknownCardError("the tray has no such card")
         with self._lock:
             if self._inserted is not None:
-                self._cards[self._inserted].power_off()
+                self._cards.pop(self._inserted).power_off()  # another reader may have it next: its file is the card
             if name is not None and name not in self._cards:
                 self._cards[name] = self._make(name)
             self._inserted = name

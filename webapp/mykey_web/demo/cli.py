@@ -18,10 +18,14 @@ from mykey_core.errors import MykeyError
 from mykey_core.hub import open_hub
 from mykey_core.settings import load_settings
 from mykey_web.demo import processes
+from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
 from mykey_web.demo.story import play
 from mykey_web.demo.town import SERVICE_POINT, Town, make_town, publish_crls
 
 _CRL_EVERY_SECONDS = 3600
+_POINT, _CARDS, _GATE = "/point", "/point/cards", "/point/gate"
+_PLACES = ((SERVICE_POINT, _POINT), (COUNTER, _CARDS), (GATE_POINT, _GATE))
+_WORDS = {_CARDS: "カード書き込み窓口 · card counter", _GATE: "バスの改札 · gate of the bus"}
 
 
 @click.command()
@@ -57,21 +61,30 @@ def _serve(folder: Path, port: int) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the children too, however the demo is ended
     origin = f"http://127.0.0.1:{port}"
     town = make_town(folder, origin, system_clock())
+    add_cards(town.config)
     with ExitStack() as stack:
-        hub = stack.enter_context(processes.start_hub(town.config, port, folder / "hub.log"))
-        code = new_code(town)
-        processes.enrol_terminal(origin, code, folder / "terminal", folder / "terminal.log")
-        told = partial(announce_again, origin)
-        agent = stack.enter_context(processes.start_agent(folder / "terminal", folder / "terminal.log", told))
-        announce(origin, agent.announcement)
+        environment = install_bus_plugin(folder / "plugins")
+        hub = stack.enter_context(processes.start_hub(town.config, port, folder / "hub.log", environment))
+        agents = [_place(stack, town, point, page) for point, page in _PLACES]
+        announce(origin, agents[0].announcement)
+        for agent, (_, page) in zip(agents[1:], _PLACES[1:], strict=True):
+            click.echo(f"  {_WORDS[page]}: {_address(origin, agent.announcement, page)}")
         _keep_crls_fresh(town)
         try:
-            while hub.running and agent.running:
+            while hub.running and all(agent.running for agent in agents):
                 time.sleep(0.5)
         except KeyboardInterrupt:
             click.echo("")
             return
         raise processes.ProcessFailed(f"a process ended by itself: see the logs in {folder}")
+
+
+def _place(stack: ExitStack, town: Town, point: str, page: str) -> processes.Child:
+    """One terminal of the town with its agent; all have one tray of cards."""
+    state, log = town.folder / f"terminal-{point}", town.folder / "terminal.log"
+    processes.enrol_terminal(town.origin, new_code(town, point), state, log)
+    told = partial(announce_again, town.origin, page=page)
+    return stack.enter_context(processes.start_agent(state, log, told, cards=town.folder / "cards"))
 
 
 def new_code(town: Town, point: str = SERVICE_POINT) -> str:
@@ -92,14 +105,14 @@ def announce(origin: str, announcement: dict[str, str]) -> None:
     click.echo("  Open it and tap a card (its PIN is written beside it). End with Ctrl-C. All people are synthetic.")
 
 
-def announce_again(origin: str, announcement: dict[str, str]) -> None:
+def announce_again(origin: str, announcement: dict[str, str], page: str = _POINT) -> None:
     """The code in an address is for one tab: this is the address for the next one."""
-    click.echo(f"  もう1つのタブ · for another tab: {_address(origin, announcement)}")
+    click.echo(f"  もう1つのタブ · for another tab: {_address(origin, announcement, page)}")
 
 
-def _address(origin: str, announcement: dict[str, str]) -> str:
+def _address(origin: str, announcement: dict[str, str], page: str = _POINT) -> str:
     port = announcement["address"].rpartition(":")[2]
-    return f"{origin}/point#agent={port}&pair={announcement['pairing_code']}"
+    return f"{origin}{page}#agent={port}&pair={announcement['pairing_code']}"
 
 
 def _keep_crls_fresh(town: Town) -> None:

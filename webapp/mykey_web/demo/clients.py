@@ -50,6 +50,26 @@ class Page:
         answer: Json = self._client.post("/actions", json=body).json()
         return answer
 
+    def write(self, operation: str, **order: Any) -> Json:
+        """Write the card in the reader; how the writing ended (or that it waits for approval)."""
+        return self._followed("/card-writings", {"operation": operation, **order})
+
+    def ride(self, plugin: str, **order: Any) -> Json:
+        """One transaction with a service on the card."""
+        return self._followed("/card-taps", {"plugin": plugin, **order})
+
+    def _followed(self, path: str, order: Json) -> Json:
+        job: Json = self._client.post(path, json=order).json()
+        until = time.monotonic() + _TIMEOUT
+        while job.get("state") == "running" and time.monotonic() < until:
+            time.sleep(0.05)
+            job = self._client.get(f"/card-writings/{job['writing_id']}").json()
+        return job
+
+    def take_out(self) -> None:
+        """Leave the reader empty."""
+        self._client.put("/tray/inserted", json={"card": None}).raise_for_status()
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

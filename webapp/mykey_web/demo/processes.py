@@ -116,9 +116,15 @@ def start_hub(config: Path, port: int, log: Path, environment: Mapping[str, str]
     return child
 
 
-def start_agent(state: Path, log: Path, told: Callable[[dict[str, Any]], None] | None = None) -> Child:
-    """The terminal's loopback agent with the tray of virtual cards; `told` hears of each new pairing code."""
-    return Child(["terminal", "agent", "--state", str(state), "--virtual"], log, told=told)
+def start_agent(
+    state: Path, log: Path, told: Callable[[dict[str, Any]], None] | None = None, *, cards: Path | None = None
+) -> Child:
+    """The terminal's loopback agent with the tray of virtual cards; `told` hears of each new pairing code.
+
+    Terminals with one folder of `cards` have one tray: a card can be taken from one to the other.
+    """
+    shared = [] if cards is None else ["--cards", str(cards)]
+    return Child(["terminal", "agent", "--state", str(state), "--virtual", *shared], log, told=told)
 
 
 def run(arguments: Sequence[str], log: Path, *, given: bytes = b"") -> int:

@@ -24,6 +24,8 @@ from mykey_core.storage.database import open_database
 from mykey_web.demo import processes
 from mykey_web.demo.broken_plugin import NAME as BROKEN
 from mykey_web.demo.broken_plugin import enable_broken_plugin, install_broken_plugin
+from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
+from mykey_web.demo.card_scenes import card_scenes
 from mykey_web.demo.clients import Page, RawTerminal, make_token
 from mykey_web.demo.proxy import LossyProxy
 from mykey_web.demo.town import MUNICIPALITY, SERVICE, SERVICE_POINT, Town, make_town
@@ -56,9 +58,13 @@ class Stage:
         self.town: Town = make_town(folder, self.origin, system_clock())
         self._environment = install_broken_plugin(folder / "broken-plugin")
         enable_broken_plugin(self.town.config.parent / "plugins.toml")
+        self._environment = _joined(self._environment, install_bus_plugin(folder / "bus-plugin"))
+        add_cards(self.town.config)
         self._hub = self._start_hub()
         stack.callback(self._stop_hub)
-        self.page = self._start_terminal()
+        self.page = self._start_terminal(SERVICE_POINT)
+        self.counter = self._start_terminal(COUNTER)
+        self.gate = self._start_terminal(GATE_POINT)
         self.raw = RawTerminal(self.origin, self._code())
         stack.callback(self.raw.close)
         self.visit: str | None = None
@@ -70,17 +76,16 @@ class Stage:
     def _stop_hub(self) -> None:
         self._hub.stop()
 
-    def _start_terminal(self) -> Page:
-        state = self._folder / "terminal"
-        log = self._folder / "terminal.log"
-        processes.enrol_terminal(self.origin, self._code(), state, log)
-        agent = self._stack.enter_context(processes.start_agent(state, log))
+    def _start_terminal(self, point: str) -> Page:
+        state, log = self._folder / f"terminal-{point}", self._folder / "terminal.log"
+        processes.enrol_terminal(self.origin, self._code(point), state, log)
+        agent = self._stack.enter_context(processes.start_agent(state, log, cards=self._folder / "cards"))
         page = Page(agent.announcement["address"], self.origin, agent.announcement["pairing_code"])
         self._stack.callback(page.close)
         return page
 
-    def _code(self) -> str:
-        return self._run("hub", "enrolment-code", "--config", str(self.town.config), SERVICE_POINT).strip()
+    def _code(self, point: str = SERVICE_POINT) -> str:
+        return self._run("hub", "enrolment-code", "--config", str(self.town.config), point).strip()
 
     def _run(self, *arguments: str) -> str:
         done = subprocess.run(  # noqa: S603 - our own program with our own arguments
@@ -130,6 +135,11 @@ class Stage:
         remaining = problem.get("attempts_remaining")
         code = str(problem.get("code"))
         return code if remaining is None else f"{code}, {remaining} tries left"
+
+
+def _joined(*environments: dict[str, str]) -> dict[str, str]:
+    """Environments in which Python finds the packages of all."""
+    return {"PYTHONPATH": os.pathsep.join(one["PYTHONPATH"] for one in environments)}
 
 
 def _honest_scenes(stage: Stage) -> list[Scene]:
@@ -250,6 +260,7 @@ def play(folder: Path, say: Say) -> int:
     with ExitStack() as stack:
         stage = Stage(folder, stack)
         scenes = [*_honest_scenes(stage), *_refused_cards(stage), *_hostile_scenes(stage), *_fault_scenes(stage)]
+        scenes += [Scene(*scene) for scene in card_scenes(stage.counter, stage.gate)]
         good = sum(_play_one(number, scene, say) for number, scene in enumerate(scenes, start=1))
     say(f"{good} of {len(scenes)} scenes as expected")
     return 0 if good == len(scenes) else 1

@@ -92,6 +92,10 @@ class TerminalClient:
         self.enrolment: Json = self._http.post("/api/v1/terminals/enrolments", json=body).get_json()
         self.headers: dict[str, str] = {"Accept-Language": "en"}
 
+    def speak_to(self, app: Flask) -> None:
+        """The hub has been opened anew."""
+        self._http = app.test_client()
+
     def another(self) -> TerminalClient:
         """The same terminal for another thread: an HTTP client of its own with the same token."""
         client = copy.copy(self)
@@ -139,8 +143,11 @@ class TerminalClient:
         return self._http.delete(f"/api/v1{path}", headers=self.headers)
 
     def begin(self, service: str, action: str = "open", **values: str) -> Json:
-        """Ask for a tap; the challenge."""
-        answer: Json = self.post("/taps", {"service": service, "action": action, "input": values}).get_json()
+        """Ask for a tap; the challenge. A token that has expired is renewed, as every terminal does."""
+        body = {"service": service, "action": action, "input": values}
+        answer: Json = self.post("/taps", body).get_json()
+        if answer.get("code") == "terminal_unauthorized" and "Authorization" in self.headers:
+            answer = self.sign_in().post("/taps", body).get_json()
         return answer
 
     def prove(self, challenge: Json, token: Any) -> TestResponse:
@@ -172,6 +179,7 @@ class HubHarness:
     database: DatabaseUrls | None = None  # SQLite in the folder where there is none
     municipality: str = MUNICIPALITY
     origin: str = ORIGIN
+    _terminals: list[TerminalClient] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.jpki = EmulatedJpki(tokyo_date(self.clock.now))
@@ -225,11 +233,19 @@ class HubHarness:
                 )
                 (self.folder / "hub" / "crl" / f"{town}-{generation}.crl").write_bytes(crl)
 
+    def next_day(self) -> None:
+        """Let a day pass: the authorities publish their lists of revoked certificates, and the hub is restarted."""
+        self.clock.move(_DAY)
+        self.publish_crls()
+        self.restart()
+
     def restart(self) -> None:
         """Close the hub and open it again from its folder."""
         self.hub.close()
         self.hub = open_hub(self.settings, self.clock)
         self.app = create_app(self.hub)
+        for terminal in self._terminals:
+            terminal.speak_to(self.app)
 
     def import_library(self) -> None:
         """Put the library plugin's sample patrons and items into its tables, by its own command."""
@@ -244,8 +260,10 @@ class HubHarness:
         assert result.exit_code == 0, result.output
 
     def terminal(self, point: str = "desk") -> TerminalClient:
-        """A newly enrolled terminal of a service point, signed in."""
-        return TerminalClient(self.app, self.hub.terminals.new_code(point), self.clock).sign_in()
+        """A newly enrolled terminal of a service point, signed in; it goes on after a restart of the hub."""
+        client = TerminalClient(self.app, self.hub.terminals.new_code(point), self.clock).sign_in()
+        self._terminals.append(client)
+        return client
 
     def audit(self, event: str | None = None) -> list[AuditRecord]:
         """All audit records, or those of one event, oldest first."""

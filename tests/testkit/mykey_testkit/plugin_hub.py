@@ -1,4 +1,4 @@
-"""A hub with one plugin or several, enabled as a municipality would: granted all that they ask for, or all but one thing."""
+"""Hubs for tests of plugins: enabled as a municipality would, with all grants or with all but one."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ MakeHub = Callable[..., PluginHub]
 
 @pytest.fixture
 def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
-    """Make hubs: `make_hub("stamps")`; also `without=` a grant, `settings=`, `others=`, `database=`, `municipality=`."""
+    """Make hubs: `make_hub("stamps")`, with `without`, `settings`, `others`, `database` or `municipality`."""
     made: list[PluginHub] = []
 
     def make(

@@ -81,6 +81,11 @@ class StateDirectory:
         return self.path / "queue" / "queue.sqlite3"
 
     @property
+    def open_page(self) -> Path:
+        """A private page that leads the kiosk's browser to the service point, paired."""
+        return self.path / "open.html"
+
+    @property
     def configuration(self) -> Path:
         """The newest configuration that the hub signed."""
         return self.path / "configuration.json"

@@ -108,8 +108,8 @@ class Upkeep:
             self.on_change(condition)
         self.condition = condition
 
-    def run(self, ended: threading.Event) -> None:
-        """Rounds until `ended` is set."""
+    def run(self, ended: threading.Event, wake: threading.Event) -> None:
+        """Rounds until `ended` is set; `wake` begins the next one at once."""
         failures = 0
         while not ended.is_set():
             try:
@@ -118,4 +118,5 @@ class Upkeep:
                 self._now(Condition(problem_of(error).code, self.condition.locked, self.condition.last_contact))
                 pause = LONGEST_PAUSE
             failures = failures + 1 if self.condition.problem else 0
-            ended.wait(min(pause * 2 ** min(failures, 4), max(LONGEST_PAUSE, pause)) if failures else pause)
+            wake.wait(min(pause * 2 ** min(failures, 4), max(LONGEST_PAUSE, pause)) if failures else pause)
+            wake.clear()

@@ -86,8 +86,8 @@ class PatronInformation(Message):
 class Checkout(Message):
     """Lend this item. With `no_block` the machine has lent already, and `nb_due` is what it told the patron."""
 
-    renewal_policy: bool = fixed(FLAG)
-    no_block: bool = fixed(FLAG)
+    renewal_policy: bool = fixed(FLAG, True)
+    no_block: bool = fixed(FLAG, False)
     at: SipDate = fixed(DATE, NO_DATE)
     nb_due: SipDate = fixed(DATE, NO_DATE)
     institution: str = expected("AO")
@@ -105,7 +105,7 @@ class Checkout(Message):
 class Checkin(Message):
     """Take this item back."""
 
-    no_block: bool = fixed(FLAG)
+    no_block: bool = fixed(FLAG, False)
     at: SipDate = fixed(DATE, NO_DATE)
     returned_at: SipDate = fixed(DATE, NO_DATE)
     location: str = expected("AP")
@@ -121,8 +121,8 @@ class Checkin(Message):
 class Renew(Message):
     """Renew one loan, of an item (AB) or a title (AJ)."""
 
-    third_party_allowed: bool = fixed(FLAG)
-    no_block: bool = fixed(FLAG)
+    third_party_allowed: bool = fixed(FLAG, False)
+    no_block: bool = fixed(FLAG, False)
     at: SipDate = fixed(DATE, NO_DATE)
     nb_due: SipDate = fixed(DATE, NO_DATE)
     institution: str = expected("AO")
@@ -213,7 +213,7 @@ class FeePaid(Message):
 class BlockPatron(Message):
     """Block this card: it was left in the machine, or somebody tampered."""
 
-    card_retained: bool = fixed(FLAG)
+    card_retained: bool = fixed(FLAG, False)
     at: SipDate = fixed(DATE, NO_DATE)
     institution: str = expected("AO")
     blocked_message: str = expected("AL")

@@ -64,6 +64,8 @@ class Service:
         When the library cannot be opened the answer is a refusal. Any other fault raises: whether something was
         committed is then not known, so the connection must end without an answer.
         """
+        if isinstance(message, requests.ScStatus):
+            return self.status(account)
         language = _language(message, account, memory)
         place = Place(_terminal(account, memory), account.branch or memory.location, language)
         answers = Answers(self._settings, account, self._clock(), language, self._wording)

@@ -7,11 +7,12 @@ and ends the transaction is `database.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Executable, Insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import UpdateBase
 
 from mykey_core.errors import StorageUnavailable
 from mykey_core.storage.errors import Superseded, unavailable
@@ -123,23 +124,25 @@ class Session:
         except DBAPIError as error:
             raise unavailable(error.orig) or error from error
 
-    def execute_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Execute one INSERT, UPDATE or DELETE for every row of parameters; the number of rows touched, -1 if unknown.
+    def execute_many(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute one INSERT, UPDATE or DELETE for every row of parameters; the number of rows that were touched.
 
-        The parameters of an INSERT name the municipality in every row or in none (the statement then does).
+        As a prepared statement: it has a `bindparam` for every value, or is an `insert(table)` given every column.
         """
         if not rows:
             return 0
-        if self.municipality is not None:
-            self._check(statement, rows[0])
-            names = {COLUMN, *(bind.key for bind in tenant_binds(cast(Any, statement)))}
-            for name in names & rows[0].keys():
-                if any(row[name] != self.municipality for row in rows):
-                    raise TenantMismatch
+        form = compile_form(Prepared(statement), self.connection.dialect)
+        own = self.municipality
+        if own is not None and any(
+            form.constants.get(name, row.get(name)) != own for name in form.tenants for row in rows
+        ):
+            raise TenantMismatch
         try:
-            return self.connection.execute(statement, rows).rowcount
-        except DBAPIError as error:
-            raise unavailable(error.orig) or error from error
+            cursor = self._driver.cursor()
+            cursor.executemany(form.sql, [form.arguments(row) for row in rows])
+        except self._database.driver_error as error:
+            raise self._database.translate(error, form.sql) from error
+        return int(cursor.rowcount)
 
     def _check(self, statement: Any, parameters: Mapping[str, Any]) -> None:
         """That the statement names this session's municipality and no other."""

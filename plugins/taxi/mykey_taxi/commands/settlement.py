@@ -20,7 +20,7 @@ from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.settlement.close import ClosedMonth, MonthClose, read_month
 from mykey_taxi.settlement.cycle import parse_cycle
 from mykey_taxi.settlement.documents import Documents, kept, statement_of
-from mykey_taxi.settlement.settle import Begin
+from mykey_taxi.settlement.reading import Begin
 from mykey_taxi.settlement.transfer import Transfer, read_payer, transfer_of
 from mykey_taxi.zengin.parse import parse
 
@@ -158,13 +158,11 @@ def parse_transfer(file: Path) -> None:
     content = parse(file.read_bytes())
     payments = [
         {
-            "bank": p.account.bank,
-            "branch": p.account.branch,
-            "account": p.account.account,
-            "payee": p.payee,
-            "amount": p.amount,
+            **{name: getattr(payment.account, name) for name in ("bank", "branch", "account")},
+            "payee": payment.payee,
+            "amount": payment.amount,
         }
-        for p in content.payments
+        for payment in content.payments
     ]
     head = {"code": content.payer.code, "name": content.payer.name, "mmdd": content.payer.mmdd}
     show({"header": head, "payments": payments, "count": len(payments), "total": content.total})

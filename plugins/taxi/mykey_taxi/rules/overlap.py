@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
@@ -14,15 +14,15 @@ class OverlapWatch(Generic[Key]):
     def __init__(self) -> None:
         self._open: dict[str, list[tuple[int, int, Key]]] = {}
 
-    def add(self, rider: str, board: int, alight: int, key: Key) -> Iterator[Key]:
+    def add(self, rider: str, board: int, alight: int, key: Key) -> list[Key]:
         """The keys of earlier rides of `rider` that overlap this one; touching ends are no overlap."""
         known = self._open.get(rider)
-        if known is None:
+        if known is None or (len(known) == 1 and known[0][1] <= board):
             self._open[rider] = [(board, alight, key)]
-            return
+            return []
         still = [ride for ride in known if ride[1] > board]
-        yield from (earlier for start, _, earlier in still if start < alight)
         self._open[rider] = [*still, (board, alight, key)]
+        return [earlier for start, _, earlier in still if start < alight]
 
 
 def overlapping(rides: Iterable[tuple[Key, str, int, int]]) -> list[Key]:

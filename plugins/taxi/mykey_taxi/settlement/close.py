@@ -19,7 +19,8 @@ from mykey_taxi.register import M, fetch
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.settlement.corrections import Correction, corrections_of
 from mykey_taxi.settlement.cycle import Cycle, parse_cycle
-from mykey_taxi.settlement.settle import Begin, MonthSettlement, Sums
+from mykey_taxi.settlement.reading import Begin
+from mykey_taxi.settlement.settle import MonthSettlement, Sums
 from mykey_taxi.tables import cycle as months
 from mykey_taxi.tables import invoice, ride, settlement, statement, year_use
 

@@ -8,35 +8,32 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from sqlalchemy import BigInteger, and_, bindparam, insert, select, type_coerce
+from sqlalchemy import bindparam, insert, select
 
 from mykey_core.api import PluginDatabase
 from mykey_taxi.errors import CycleError
 from mykey_taxi.register import M, Register, fetch
-from mykey_taxi.rules.civil import day_of, minute_of
+from mykey_taxi.rules.civil import MINUTES_A_DAY, day_of, minute_of
 from mykey_taxi.settlement.close import ClosedMonth, Invoice
 from mykey_taxi.settlement.lines import rides_of
 from mykey_taxi.settlement.paper import Paper
-from mykey_taxi.settlement.settle import Begin
+from mykey_taxi.settlement.reading import BOARD, WITH_VERDICT, Begin, in_order, pages, without_cycle_search
 from mykey_taxi.settlement.wording import words
 from mykey_taxi.tables import document, ride, settlement, statement
 
-_BATCH: Final = 20_000
-_JOINED: Final = and_(settlement.c.municipality == ride.c.municipality, settlement.c.ride_id == ride.c.ride_id)
-_RIDES: Final = (
+_RIDES: Final = in_order(
     select(
         ride.c.operator_id,
         ride.c.ride_id,
         ride.c.terminal,
         ride.c.seq,
-        type_coerce(ride.c.board_at, BigInteger).label("board"),
+        BOARD.label("board"),
         ride.c.board_zone,
         ride.c.alight_zone,
         ride.c.meter_yen,
@@ -46,14 +43,13 @@ _RIDES: Final = (
         settlement.c.counted,
         settlement.c.pack_hash,
     )
-    .join(settlement, _JOINED)
-    .where(ride.c.municipality == M, settlement.c.municipality == M, ride.c.cycle == bindparam("cycle"))
-    .where(settlement.c.reason.is_(None))
-    .order_by(ride.c.board_at, ride.c.terminal, ride.c.seq)
+    .join(settlement, WITH_VERDICT)
+    .where(settlement.c.municipality == M, settlement.c.reason.is_(None))
 )
+_TIMES: Final = tuple(f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(MINUTES_A_DAY))
 _HEAD: Final = (
-    "date", "time", "ride_id", "terminal", "sequence", "board_zone", "alight_zone", "meter_yen", "operator_discount_yen",
-    "subsidy_yen", "cash_yen", "riders", "rule_pack_hash",
+    "date", "time", "ride_id", "terminal", "sequence", "board_zone", "alight_zone", "meter_yen",
+    "operator_discount_yen", "subsidy_yen", "cash_yen", "riders", "rule_pack_hash",
 )  # fmt: skip
 
 
@@ -81,7 +77,8 @@ class Documents:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._begin() as database:
             operators = _operators(database)
-        names = [*self._rides(), self._statements()]
+        with without_cycle_search():
+            names = [*self._rides(), self._statements()]
         for entry in self._month.invoices:
             name = f"invoice-{self._month.cycle}-{entry.operator_id}.pdf"
             self._put(name, self._invoice(entry, operators))
@@ -103,20 +100,27 @@ class Documents:
 
     def _rides(self) -> list[str]:
         """A CSV of all settled rides for each operator, in one pass over them."""
-        names = {
-            entry.operator_id: f"rides-{self._month.cycle}-{entry.operator_id}.csv" for entry in self._month.invoices
-        }
+        month = self._month.cycle
+        names = {entry.operator_id: f"rides-{month}-{entry.operator_id}.csv" for entry in self._month.invoices}
         with ExitStack() as files:
             writers = {operator: self._csv(files, name) for operator, name in names.items()}
-            for row in self._settled():
-                day, minute = day_of(row.board), minute_of(row.board)
-                writers[row.operator_id].writerow(_line(row, day, minute))
-                counts = self._days.setdefault(row.operator_id, {}).setdefault(day, [0, 0])
-                counts[0] += 1
-                counts[1] += row.subsidy_yen
+            for page in pages(self._begin, _RIDES, month):
+                self._write_page(page, writers)
         for name in names.values():
             (self._folder / f".{name}.part").replace(self._folder / name)
         return list(names.values())
+
+    def _write_page(self, page: list[Any], writers: dict[str, Any]) -> None:
+        day, text = 0, ""
+        for operator, ride_id, terminal, seq, board, *places, subsidy, cash, counted, pack in page:
+            if day_of(board) != day:
+                day = day_of(board)
+                text = date.fromordinal(day).isoformat()
+            line = (text, _TIMES[minute_of(board)], ride_id, terminal, seq, *places, subsidy, cash)
+            writers[operator].writerow((*line, counted.bit_count(), pack))
+            counts = self._days.setdefault(operator, {}).setdefault(day, [0, 0])
+            counts[0] += 1
+            counts[1] += subsidy
 
     def _csv(self, files: ExitStack, name: str) -> Any:
         path = self._folder / f".{name}.part"
@@ -124,11 +128,6 @@ class Documents:
         writer = csv.writer(file)
         writer.writerow(_HEAD)
         return writer
-
-    def _settled(self) -> Iterator[Any]:
-        with self._begin() as database:
-            query = _RIDES.execution_options(yield_per=_BATCH)
-            yield from database.execute(query, {"m": database.municipality, "cycle": self._month.cycle})
 
     def _statements(self) -> str:
         """One line a rider; the rides of a rider stand in their own statement, made on request."""
@@ -158,24 +157,6 @@ class Documents:
         paper.table(head, rows, widths=(50, 40, 60))
         paper.text(words("document.invoice.detail", file=f"rides-{self._month.cycle}-{entry.operator_id}.csv"))
         return paper.to_bytes()
-
-
-def _line(row: Any, day: int, minute: int) -> tuple[Any, ...]:
-    return (
-        date.fromordinal(day).isoformat(),
-        f"{minute // 60:02d}:{minute % 60:02d}",
-        row.ride_id,
-        row.terminal,
-        row.seq,
-        row.board_zone,
-        row.alight_zone,
-        row.meter_yen,
-        row.discount_yen,
-        row.subsidy_yen,
-        row.cash_yen,
-        row.counted.bit_count(),
-        row.pack_hash,
-    )
 
 
 def _operators(database: PluginDatabase) -> dict[str, str]:

@@ -7,36 +7,30 @@ written many at a time, because a month may hold a million rides.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, String, and_, bindparam, insert, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, bindparam, insert, select, type_coerce, update
 
-from mykey_core.api import PluginDatabase
 from mykey_taxi.intake import report_flags, verdict_row
-from mykey_taxi.register import M, Register, Uses
+from mykey_taxi.register import Register, Uses
 from mykey_taxi.rules.judge import judge
 from mykey_taxi.rules.ledger import Counts, Ledger
 from mykey_taxi.rules.overlap import OverlapWatch
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.rules.ride import Flag, Ride, Verdict
 from mykey_taxi.settlement.cycle import Cycle
+from mykey_taxi.settlement.reading import BOARD, WITH_VERDICT, Begin, in_order, pages, without_cycle_search
 from mykey_taxi.tables import ride, settlement
 
-Begin = Callable[[], AbstractContextManager[PluginDatabase]]
-"""Begins a transaction that is committed at the end of its block."""
-
-CHUNK: Final = 20_000
 _OVERLAP: Final = int(Flag.OVERLAP)  # flags are plain numbers here: a million of them
-_BOARD: Final = type_coerce(ride.c.board_at, BigInteger)
 _COLUMNS: Final = (
     ride.c.ride_id,
     ride.c.terminal,
     ride.c.seq,
     ride.c.operator_id,
-    _BOARD.label("board"),
+    BOARD.label("board"),
     type_coerce(ride.c.alight_at, BigInteger).label("alight"),
     ride.c.board_zone,
     ride.c.alight_zone,
@@ -58,36 +52,16 @@ _COLUMNS: Final = (
     settlement.c.pack_hash,
 )
 _STORED: Final = 16  # where the columns of the stored verdict begin
-_PLACE: Final = (
-    bindparam("board", type_=BigInteger),
-    bindparam("terminal", type_=String),
-    bindparam("seq", type_=Integer),
-)
-_NEXT: Final = (
-    select(*_COLUMNS)
-    .join(
-        settlement,
-        and_(settlement.c.municipality == ride.c.municipality, settlement.c.ride_id == ride.c.ride_id),
-        isouter=True,
-    )
-    .where(
-        ride.c.municipality == M,
-        ride.c.cycle == bindparam("cycle"),
-        _PLACE[0] <= _BOARD,
-        or_(
-            _PLACE[0] < _BOARD, ride.c.terminal > _PLACE[1], and_(ride.c.terminal == _PLACE[1], ride.c.seq > _PLACE[2])
-        ),
-    )
-    .order_by(ride.c.board_at, ride.c.terminal, ride.c.seq)
-    .limit(CHUNK)
-)
+_MONTH: Final = in_order(select(*_COLUMNS).join(settlement, WITH_VERDICT, isouter=True))
 _MARK: Final = (
     update(settlement)
     .where(settlement.c.municipality == bindparam("m"), settlement.c.ride_id == bindparam("r"))
     .values(flags=settlement.c.flags.op("|")(_OVERLAP))
 )
-_CHANGE: Final = update(settlement).where(
-    settlement.c.municipality == bindparam("m"), settlement.c.ride_id == bindparam("r")
+_CHANGE: Final = (
+    update(settlement)
+    .where(settlement.c.municipality == bindparam("m"), settlement.c.ride_id == bindparam("r"))
+    .values({name: bindparam(name) for name in verdict_row(Verdict(None, 0, 0), 0)})
 )
 
 
@@ -113,10 +87,8 @@ class Sums:
         entry[0] += 1
         entry[1] += verdict.subsidy_yen
         uses = self.uses[year]
-        if len(ride_.riders) == 1:
-            parts = {ride_.riders[0]: verdict.subsidy_yen}
-        else:
-            parts = verdict.shares(ride_.riders)
+        alone = len(ride_.riders) == 1
+        parts = {ride_.riders[0]: verdict.subsidy_yen} if alone else verdict.shares(ride_.riders)
         units = verdict.units or (1,) * len(parts)
         for (rider, share), used in zip(parts.items(), units, strict=True):
             own = self.riders[rider]
@@ -139,12 +111,13 @@ class MonthSettlement:
 
     def run(self) -> Sums:
         """Judge everything, and store what is new or has changed."""
-        with self._begin() as database:
+        with self._begin() as database, without_cycle_search():
             members = Register(database).members()
         ledger = Ledger(members.get, uses_on=self._uses_on, uses_in=self._uses_in)
-        for rows in self._chunks():
-            self._store(*self._judge(rows, ledger))
-            self._progress(self.sums.rides)
+        with without_cycle_search():
+            for rows in pages(self._begin, _MONTH, str(self._cycle)):
+                self._store(*self._judge(rows, ledger))
+                self._progress(self.sums.rides)
         return self.sums
 
     def _uses_on(self, day: int) -> Counts:
@@ -157,18 +130,6 @@ class MonthSettlement:
         with self._begin() as database:
             return Uses(database, before=str(self._cycle)).within(year)
 
-    def _chunks(self) -> Iterator[list[Any]]:
-        place: dict[str, Any] = {"board": -(1 << 62), "terminal": "", "seq": 0}
-        while True:
-            with self._begin() as database:
-                own = {"m": database.municipality, "cycle": str(self._cycle)}
-                rows = list(database.execute(_NEXT, {**own, **place}))
-            if rows:
-                yield rows
-            if len(rows) < CHUNK:
-                return
-            place = {"board": rows[-1].board, "terminal": rows[-1].terminal, "seq": rows[-1].seq}
-
     def _judge(self, rows: list[Any], ledger: Ledger) -> tuple[list[dict[str, Any]], list[dict[str, Any]], set[str]]:
         """New verdicts, changed verdicts, and the ids of earlier rides that overlap one of these."""
         new: list[dict[str, Any]] = []
@@ -180,12 +141,11 @@ class MonthSettlement:
             facts = _facts(told)
             verdict = judge(packs, ledger, facts)
             flags = told[11] | report_flags(verdict, told[8], told[9], told[10])
-            overlaps = [
-                key for name in facts.riders for key in self._watch.add(name, facts.board, facts.alight, ride_id)
-            ]
-            if overlaps:
-                earlier.update(overlaps)
-                flags |= _OVERLAP
+            for name in facts.riders:
+                others = self._watch.add(name, facts.board, facts.alight, ride_id)
+                if others:
+                    earlier.update(others)
+                    flags |= _OVERLAP
             sums.add(operator, facts, verdict, ledger.year_of_day)
             values = verdict_row(verdict, flags)
             if row.subsidy_yen is None:
@@ -198,8 +158,10 @@ class MonthSettlement:
     def _store(self, new: list[dict[str, Any]], changed: list[dict[str, Any]], earlier: set[str]) -> None:
         with self._begin() as database:
             own = database.municipality
-            database.execute_many(insert(settlement).values(municipality=own), new)
-            database.execute_many(_CHANGE.values(**_binds(changed)), [{**row, "m": own} for row in changed])
+            for row in new:
+                row["municipality"] = own
+            database.execute_many(insert(settlement), new)
+            database.execute_many(_CHANGE, [{**row, "m": own} for row in changed])
             database.execute_many(_MARK, [{"m": own, "r": ride_id} for ride_id in sorted(earlier)])
 
 
@@ -207,8 +169,3 @@ def _facts(told: list[Any]) -> Ride:
     """A ride from the columns `board` to `online`."""
     board, alight, start, end, meter, discount, names, online = told[:8]
     return Ride(board, alight, start, end, meter, discount, tuple(names.split(" ")) if names else (), online == 1)
-
-
-def _binds(changed: list[dict[str, Any]]) -> dict[str, Any]:
-    """The columns that an update sets, each from the parameter of its name."""
-    return {name: bindparam(name) for name in (changed[0] if changed else {"flags": 0}) if name != "r"}

@@ -1,0 +1,185 @@
+"""P16: a month of one million rides settled: judged, stored, statements, invoices, CSV, PDF and transfer file.
+
+    python benchmarks/taxi.py [--rides 1000000]
+
+The floor is the sum of the raw steps on the same rides, with `sqlite3` and nothing else: computing the subsidy,
+adding up by operator, inserting the verdicts, grouping by operator and day, writing the CSV. The uploaded rides are in
+the database before both. Also printed: peak memory, and that not a yen was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import resource
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mykey_core.plugins.database import PluginDatabase
+from mykey_core.storage.database import open_database
+from mykey_core.storage.migrate import upgrade, version_table_of
+from mykey_taxi.register import Operator, Register
+from mykey_taxi.rules.civil import day_start, microseconds
+from mykey_taxi.rules.packs import shipped_packs
+from mykey_taxi.settlement.close import MonthClose
+from mykey_taxi.settlement.cycle import Cycle
+from mykey_taxi.settlement.documents import Documents
+from mykey_taxi.settlement.transfer import PayerAccount, transfer_of
+from mykey_taxi.zengin.parse import parse
+
+TOWN = "102016"
+MONTH = Cycle(2026, 10)
+RIDERS, OPERATORS, TARGET, TARGET_MB = 100_000, 10, 4.0, 300
+PAYER = PayerAccount(code="1234567890", name="ﾏｴﾊﾞｼｼ", bank="0128", branch="100", account_type=2, account="0123456")
+INSERT = "INSERT INTO taxi_settlement VALUES (?,?,?,?,?,?,?,?,?,?)"
+
+
+class Stopwatch:
+    """Seconds by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Measure a block."""
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - begin
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return sum(self.seconds.values())
+
+
+def rides(count: int) -> Iterator[tuple[Any, ...]]:
+    """`count` rides of the month as rows of `taxi_ride`; one in five is shared, some are outside the hours."""
+    chance = random.Random(10)  # noqa: S311 - the same rides in every run
+    start, minutes = day_start(MONTH.first_day), 680  # from 06:55 to 18:15 every day
+    received = microseconds(datetime(2026, 11, 2, tzinfo=UTC))
+    for number in range(count):
+        day, minute = divmod(number * 31 * minutes // count, minutes)
+        board = start + (day * 1_440 + 415 + minute) * 60_000_000
+        fare = 10 * chance.randint(60, 400)
+        party = chance.choices((1, 2, 3), (80, 15, 5))[0]
+        names = " ".join(dict.fromkeys(f"r-{chance.randrange(RIDERS):024d}" for _ in range(party)))
+        cab = number % 300
+        told = (fare, 0, names, 0, "", 0, fare, 0, received, str(MONTH))
+        place = (f"op{cab % OPERATORS:02d}", board, board + 900_000_000, "inside", "inside")
+        yield (TOWN, f"{number:032x}", f"cab-{cab:03d}", number // 300 + 1, *place, *told)
+
+
+def fill(path: Path, count: int) -> None:
+    """The database after a month of uploads."""
+    database = open_database(f"sqlite:///{path}")
+    upgrade(database.engine, "mykey_taxi", version_table_of("taxi"))
+    database.dispose()
+    raw = sqlite3.connect(path)
+    raw.executemany(f"INSERT INTO taxi_ride VALUES ({','.join('?' * 19)})", rides(count))  # noqa: S608 - question marks
+    people = [(TOWN, f"r-{number:024d}", f"{number:043d}", 0) for number in range(RIDERS)]
+    raw.executemany("INSERT INTO taxi_rider VALUES (?,?,?,?)", people)
+    spans = [(TOWN, row[1], "2026-04-01", None, "age>=75", "", 0) for row in people]
+    raw.executemany("INSERT INTO taxi_registration VALUES (?,?,?,?,?,?,?)", spans)
+    raw.commit()
+    raw.close()
+
+
+def floor(path: Path, folder: Path) -> Stopwatch:
+    """The raw steps."""
+    raw, watch = sqlite3.connect(path), Stopwatch()
+    query = "SELECT ride_id, operator_id, board_at, meter_yen, discount_yen, riders FROM taxi_ride ORDER BY board_at"
+    given = raw.execute(query).fetchall()
+    with watch.measure("subsidy"):
+        amounts = [
+            min((m - d) // 2, 1000) if " " not in r else min(500 * (r.count(" ") + 1), m - d)
+            for _, _, _, m, d, r in given
+        ]
+    with watch.measure("aggregate"):
+        sums: dict[str, int] = {}
+        for row, amount in zip(given, amounts, strict=True):
+            sums[row[1]] = sums.get(row[1], 0) + amount
+    with watch.measure("insert"):
+        hash_ = "0" * 64
+        raw.executemany(
+            INSERT,
+            ((TOWN, row[0], None, a, row[3] - a, 1, 0, None, 0, hash_) for row, a in zip(given, amounts, strict=True)),
+        )
+        raw.commit()
+    with watch.measure("group by operator and day"):
+        raw.execute(
+            "SELECT r.operator_id, r.board_at / 86400000000, count(*), sum(s.subsidy_yen) FROM taxi_ride r "
+            "JOIN taxi_settlement s USING (municipality, ride_id) GROUP BY 1, 2"
+        ).fetchall()
+    with watch.measure("csv"), (folder / "floor.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows((*row, amount) for row, amount in zip(given, amounts, strict=True))
+    raw.close()
+    return watch
+
+
+def ours(path: Path, folder: Path) -> Stopwatch:
+    """The close of the month, and its documents."""
+    watch = Stopwatch()
+    hub = open_database(f"sqlite:///{path}", TOWN)
+
+    @contextmanager
+    def begin() -> Iterator[PluginDatabase]:
+        with hub.writing() as session:
+            yield PluginDatabase("taxi", "taxi_", TOWN, session)
+
+    with begin() as database:
+        register = Register(database)
+        for number in range(OPERATORS):
+            account = ("0128", "101", 1, f"{number:07d}", str(1000 + number))
+            register.put_operator(Operator(f"op{number:02d}", f"タクシー{number}", "ｶ)ﾀｸｼ-", *account))
+    packs = shipped_packs()
+    now = datetime(2026, 11, 6, tzinfo=UTC) + timedelta(days=1)
+    with watch.measure("judge, store, add up"):
+        month = MonthClose(begin, packs, MONTH, progress=_progress).run(now)
+    with watch.measure("documents"):
+        with begin() as database:
+            operators = Register(database).operators()
+        transfer = transfer_of(month, PAYER, operators, date(2026, 11, 30))
+        assert transfer is not None
+        Documents(begin, month, folder, programme="マイタク").write(transfer.content)
+    assert parse(transfer.content).total == month.due_yen == month.subsidy_yen
+    print(f"\n{month.rides:,} rides, {month.subsidy_yen:,} yen in {transfer.payments} transfers", file=sys.stderr)
+    hub.dispose()
+    return watch
+
+
+def _progress(done: int) -> None:
+    if done % 200_000 == 0:
+        print(f"{done:,}", end=" ", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rides", type=int, default=1_000_000)
+    count = parser.parse_args().rides
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fill(folder / "ours.sqlite3", count)
+        settled = ours(folder / "ours.sqlite3", folder / "documents")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        fill(folder / "floor.sqlite3", count)
+        raw = floor(folder / "floor.sqlite3", folder)
+    for title, watch in (("raw", raw), ("ours", settled)):
+        for step, seconds in watch.seconds.items():
+            print(f"{title:5} {step:28} {seconds:7.2f} s")
+        print(f"{title:5} {'sum':28} {watch.total:7.2f} s")
+    ratio = settled.total / raw.total
+    print(f"P16 {count:,} rides: {ratio:.2f} x raw (<= {TARGET}), peak memory {peak:.0f} MB (<= {TARGET_MB})")
+
+
+if __name__ == "__main__":
+    main()

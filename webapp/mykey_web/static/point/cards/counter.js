@@ -3,7 +3,7 @@
 import { theAgent } from "../connection.js";
 import { button, el } from "../dom.js";
 import { now, update } from "../store.js";
-import { t } from "../texts.js";
+import { currentLanguage, t } from "../texts.js";
 import { problemWords } from "../wording.js";
 import { follow } from "./job.js";
 import { approvalForm, deleteForm, releaseForm, writeForm } from "./forms.js";
@@ -23,6 +23,7 @@ import { cardFacts, progressOf, stepsOf } from "./parts.js";
 export function cards(screen) {
   if (!screen.desk) begin(screen);
   const desk = screen.desk ?? {};
+  if (desk.offer && desk.language !== currentLanguage()) reword(screen);
   const busy = desk.job?.state === "running" || !desk.offer;
   return {
     title: t("page.cards.title"),
@@ -40,12 +41,24 @@ export function cards(screen) {
 async function begin(screen) {
   screen.desk = {};
   try {
-    screen.desk.offer = await theAgent().cardProfiles();
+    await offered(screen);
   } catch (error) {
     screen.desk.job = { state: "failed", problem: /** @type {any} */ (error).problem ?? { code: "hub_unreachable" } };
     return attend(screen);
   }
   return run(screen, { operation: "check" });
+}
+
+/** What can be written here, in the language of the moment. @param {any} screen */
+async function offered(screen) {
+  screen.desk.language = currentLanguage();
+  screen.desk.offer = await theAgent().cardProfiles();
+}
+
+/** The titles come from the hub in one language: ask for them again. @param {any} screen */
+async function reword(screen) {
+  await offered(screen).catch(() => undefined);
+  redrawn(screen);
 }
 
 /**

@@ -1,0 +1,126 @@
+"""The card counter and the gate in a browser: written, used, suspended; by keyboard, judged by axe, three languages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from mykey_web.demo import processes
+from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
+from mykey_web.demo.cli import new_code
+from mykey_web.demo.town import make_town
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+class CardTown:
+    """A hub with the bus plugin, and the agents of a card counter and of a gate, which share one tray of cards."""
+
+    def __init__(self, folder: Path, stack: ExitStack, browser: Browser) -> None:
+        self._folder, self._stack, self._browser = folder, stack, browser
+        port = processes.free_port()
+        self.origin = f"http://127.0.0.1:{port}"
+        self.town = make_town(folder / "town", self.origin, datetime.now(UTC))
+        add_cards(self.town.config)
+        environment = install_bus_plugin(folder / "plugins")
+        stack.enter_context(processes.start_hub(self.town.config, port, folder / "log", environment))
+        self.faults: list[str] = []
+
+    def open(self, point: str, page: str, language: str) -> Page:
+        """The page of a place in the town, with an empty reader."""
+        state, log = self._folder / point, self._folder / "log"
+        processes.enrol_terminal(self.origin, new_code(self.town, point), state, log)
+        agent = self._stack.enter_context(processes.start_agent(state, log, cards=self._folder / "cards"))
+        port, code = agent.announcement["address"].rpartition(":")[2], agent.announcement["pairing_code"]
+        context = self._browser.new_context()
+        self._stack.callback(context.close)
+        tab = context.new_page()
+        tab.on("pageerror", lambda error: self.faults.append(str(error)))
+        tab.on("console", lambda line: self.faults.append(line.text) if line.type == "error" else None)
+        tab.goto(f"{self.origin}/point/{page}?lang={language}#agent={port}&pair={code}")
+        tab.locator("#stage[data-screen=idle]").wait_for()
+        return tab
+
+
+@pytest.fixture
+def cards(tmp_path: Path, browser: Browser) -> Iterator[CardTown]:
+    with ExitStack() as stack:
+        yield CardTown(tmp_path, stack, browser)
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+
+
+def fill(page: Page) -> None:
+    page.fill("#card-number", "B-0001")
+    page.fill("#card-valid_until", "2030-03-31")
+    for name, value in (("value", "3000"), ("rides", "10"), ("period", "1")):
+        page.fill(f"#card-begin-{name}", value)
+
+
+def done(page: Page, words: str) -> None:
+    page.locator("#cards-done", has_text=words).wait_for()
+
+
+def test_a_clerk_writes_a_service_and_a_gate_uses_it(cards: CardTown) -> None:
+    """Dry run, writing with the Enter key, focus on the title, suspension, and a ride at the other terminal."""
+    counter = cards.open(COUNTER, "cards", "en")
+    counter.click("[data-card=adult]")
+    done(counter, "has been read")
+    fill(counter)
+    counter.click("#dry-run")
+    done(counter, "Nothing has been written")
+    assert counter.locator(".cards__steps li").count() == 7
+    assert counter.locator("tr[data-service]").count() == 0
+    counter.focus("#card-number")
+    counter.keyboard.press("Enter")
+    done(counter, "has been written")
+    counter.locator("tr[data-service='0601'][data-state=activated]").wait_for()
+    assert counter.evaluate("document.activeElement.id") == "stage-title"
+    assert violations(counter) == []
+    counter.click("[data-operation=suspend]")
+    counter.locator("tr[data-state=deactivated]").wait_for()
+    counter.click("[data-operation=resume]")
+    counter.locator("tr[data-state=activated]").wait_for()
+    counter.click("#take-out")
+    gate = cards.open(GATE_POINT, "gate", "ja-Hira")
+    gate.click("[data-card=adult]")
+    gate.locator(".gate__facts dd", has_text="2,900").wait_for()
+    assert gate.locator(".gate__facts dd").first.inner_text() == "9"
+    assert violations(gate) == []
+    gate.click("#undo")
+    gate.locator(".gate__facts dd", has_text="3,000").wait_for()
+    assert cards.faults == []
+
+
+def test_refusals_are_worded_and_money_is_not_deleted(cards: CardTown) -> None:
+    """A card of another town, and a deletion without the refund, in Japanese; then the titles follow the language."""
+    counter = cards.open(COUNTER, "cards", "ja")
+    counter.click("[data-card=other-town]")
+    counter.locator("#cards-problem", has_text="card_not_ours").wait_for()
+    assert violations(counter) == []
+    counter.click("[data-card=adult]")
+    done(counter, "確かめました")
+    fill(counter)
+    counter.click("#write")
+    done(counter, "書き込みました")
+    counter.click("[data-operation=delete]")
+    counter.click("#confirm-delete")
+    counter.locator("#cards-problem", has_text="service_has_value").wait_for()
+    counter.click("[data-language=en]")
+    counter.locator("th", has_text="Circle bus").wait_for()
+    counter.click("[data-operation=delete]")
+    counter.check("#refunded-delete")
+    counter.click("#confirm-delete")
+    counter.locator("#cards-empty").wait_for()
+    assert cards.faults == []

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Executable, TextClause
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.expression import ColumnClause, TableClause
 
@@ -53,8 +54,11 @@ class PluginDatabase:
         self._admit(statement)
         return _place_of(self).session.execute(statement, parameters)
 
-    def execute_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Execute one INSERT, UPDATE or DELETE for each of many rows of parameters, for work in bulk."""
+    def execute_many(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute one INSERT, UPDATE or DELETE for each of many rows; the number of rows that were touched.
+
+        It has a `bindparam` for every value, or is an `insert(table)` whose rows have every column.
+        """
         self._admit(statement)
         return _place_of(self).session.execute_many(statement, rows)
 

@@ -28,6 +28,7 @@ from mykey_core.card_writing.campaigns.run import StopRules
 from mykey_core.card_writing.campaigns.setup import Setup
 from mykey_core.card_writing.campaigns.station import Station, Visit
 from mykey_core.card_writing.desk import CardDesk
+from mykey_core.card_writing.domain_desk import application_header
 from mykey_core.card_writing.errors import CampaignError
 from mykey_core.card_writing.keys.generations import Generations
 from mykey_core.card_writing.keys.provider import ProviderKind
@@ -85,7 +86,7 @@ def _station(journal: Journal, told: list[Visit], **options: object) -> Station:
     setup = Setup.from_facts(journal.facts())
 
     def begin(transport: Transport, row: object, _fresh: bool) -> object:  # noqa: FBT001 - a `Begin`
-        desk = CardDesk(transport, town_keys(), owner=TOWN)
+        desk = CardDesk(transport, town_keys(1, 2), owner=TOWN)
         return write_card(desk, setup.job(row, dry_run=bool(options.get("dry_run"))))  # type: ignore[arg-type]
 
     return Station(journal, TOWN, StopRules(canary_share=0), begin, told.append, **options)  # type: ignore[arg-type]
@@ -174,6 +175,23 @@ class _Answering:
 def _stopping(station: Station) -> Transport:
     station.stop.set()
     raise CardRemovedError("the end of the pile")
+
+
+def test_keys_are_rotated_in_the_field(tmp_path: Path) -> None:
+    """A list that is run with the next generation gives cards of the old one new keys, once."""
+    card = EmulatedCard(serial=bytes.fromhex(SERIALS[0]))
+    for generation, steps in ((1, 7), (2, 6)):
+        folder = tmp_path / str(generation)
+        folder.mkdir()
+        facts = _setup(cards=1, generation=generation).as_facts()
+        journal = Journal.create(folder, _listed(SERIALS[0]), facts)
+        told: list[Visit] = []
+        assert _station(journal, told).run([Feeder("one", [card.insert])]) is None
+        assert [(visit.state, visit.steps) for visit in told if visit.line] == [("done", steps)]
+        journal.close()
+    header = application_header(card.insert())
+    assert header is not None
+    assert header.generations == (2,)
 
 
 def test_a_dry_run_only_tells(tmp_path: Path) -> None:

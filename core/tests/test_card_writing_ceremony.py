@@ -147,7 +147,14 @@ def test_shares_that_do_not_give_the_key_stop_the_ceremony(town: Path, monkeypat
     done, _ = hold(town, monkeypatch, wrong=True)
     assert done.exit_code == 1
     assert not (town / "card-keys.json").exists()
-    assert not (town / "sheet.pdf").exists()
+    assert not (town / "sheet.pdf").read_bytes()
+
+
+def test_a_sheet_that_cannot_be_written_stops_the_ceremony_before_it_begins(town: Path) -> None:
+    """No key is made whose check values nobody would have on paper."""
+    refused = keys(town, "ceremony", "--sheet", str(town / "none" / "sheet.pdf"))
+    assert (refused.exit_code, "sheet" in refused.output) == (1, True)
+    assert not (town / "card-keys.json").exists()
 
 
 def test_a_lost_key_comes_back_from_its_shares(town: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,7 @@ def ceremony(config: Path, rule: str, sheet_file: Path, language: str, *, dry_ru
     """
     with _town(config) as (settings, database, provider):
         quorum = Quorum.parse(rule)
+        _check_writable(sheet_file)
         generation = max(provider.generations(), default=0) + 1
         making = Ceremony(quorum)
         click.echo(f"master key of generation {generation}, {quorum}, provider {provider.kind}")
@@ -144,6 +145,14 @@ def raise_floor(config: Path, generation: int) -> None:
     with _town(config) as (settings, database, _), database.writing() as session:
         Generations(settings.municipality).raise_floor(session, generation, system_clock())
     click.echo(f"the floor is {generation}")
+
+
+def _check_writable(path: Path) -> None:
+    """Before a key is made: the sheet must not be lost afterwards."""
+    try:
+        path.touch()
+    except OSError as error:
+        raise CeremonyError(f"the sheet cannot be written to {path}: {error.strerror}") from error
 
 
 def _show_shares(making: Ceremony) -> None:

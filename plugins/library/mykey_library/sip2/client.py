@@ -124,8 +124,9 @@ class Sip2Connection:
         status = self._exchange(requests.ScStatus())
         if isinstance(status, responses.AcsStatus):
             self.status = status
-            if status.timeout is not None and status.timeout >= timedelta(seconds=1):
-                self._reply_seconds = min(status.timeout.total_seconds(), 60.0)
+            told = status.timeout if peer.profile.obeys_timeout else None
+            if told is not None and told >= timedelta(seconds=1):
+                self._reply_seconds = min(told.total_seconds(), 60.0)
 
     def _ensure_open(self) -> None:
         if self._socket is None:

@@ -46,6 +46,7 @@ class SystemProfile(BaseModel):
     summary_blank: bool = True  # a 63 without any Y is understood
     keepalive_seconds: float = 300
     reply_seconds: float = 10
+    obeys_timeout: bool = True  # take the time-out that the system tells (98) instead of reply_seconds
     retries: int = 3
     settle_seconds: float = 1  # how long a request of a broken connection may still be executed
 

@@ -36,6 +36,7 @@ from mykey_library.sip2.truth import Truth
 from mykey_library.sip2.values import NO_DATE, Language, SipDate
 
 _LANGUAGES = {"ja": Language.JAPANESE, "ja-Hira": Language.JAPANESE, "en": Language.ENGLISH}
+_LOOK_UPS = 3
 _O = TypeVar("_O", bound=Outcome)
 _A = TypeVar("_A", bound=Message)
 
@@ -58,6 +59,7 @@ class Sip2Circulation:
         self._profile = connection.peer.profile
         self._now = now
         self._language = _LANGUAGES.get(language, Language.UNKNOWN).value
+        self._sleep = sleep
         self._truth = Truth(self._look_up_item, self._look_up_loans, self._profile, sleep)
 
     # -- what every request carries ----------------------------------------------------------------------
@@ -97,15 +99,16 @@ class Sip2Circulation:
         except ConnectionFailed:
             return kind(Verdict.NOT_DONE, Reason.SYSTEM_UNREACHABLE)
 
-    @staticmethod
-    def _found(kind: type[_O], truth: Callable[[], _O] | None) -> _O:
-        unknown = kind(Verdict.UNKNOWN, Reason.NO_ANSWER)
-        if truth is None:
-            return unknown
-        try:
-            return truth()
-        except CirculationUnavailable:
-            return unknown
+    def _found(self, kind: type[_O], truth: Callable[[], _O] | None) -> _O:
+        """What the look-up says; UNKNOWN when the system does not come back within some looks."""
+        for _ in range(_LOOK_UPS):
+            if truth is None:
+                break
+            try:
+                return truth()
+            except CirculationUnavailable:
+                self._sleep(self._profile.settle_seconds)
+        return kind(Verdict.UNKNOWN, Reason.NO_ANSWER)
 
     # -- questions ---------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +18,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from mykey_core.plugins.database import opened
 from mykey_core.storage.database import open_database
 from mykey_library import tables
 from mykey_library.embedded.collection import Collection, NewCopy
-from mykey_library.embedded.loans import Loans
 from mykey_library.embedded.register import NewPatron, Register
 from mykey_library.rows import Rows
 from mykey_library.sip2.client import Peer, Sip2Connection
@@ -71,9 +72,15 @@ class Library:
     def loans(self) -> dict[str, str]:
         """Barcode → patron number of every open loan, read from the store itself."""
         with self.begin() as (_, database):
-            loans = Loans(Rows(database))
-            found = [loans.of_item(barcode) for barcode in self.barcodes]
-        return {loan.barcode: loan.number for loan in found if loan}
+            loan = tables.loan
+            rows = database.execute(select(loan.c.barcode, loan.c.patron_number).where(loan.c.municipality == TOWN))
+            return {row.barcode: row.patron_number for row in rows}
+
+    def acts(self) -> Counter[str]:
+        """How often the store's log says that something was lent, renewed or returned."""
+        with self.begin() as (_, database):
+            found = select(tables.event.c.action).where(tables.event.c.municipality == TOWN)
+            return Counter(row.action for row in database.execute(found))
 
     def dispose(self) -> None:
         self._database.dispose()
@@ -240,6 +247,9 @@ class FaultProxy:
             try:
                 near, _ = self._listener.accept()
             except OSError:
+                return
+            if self._stopped:  # a call of accept() survives the closing of its socket
+                near.close()
                 return
             far = socket.create_connection(("127.0.0.1", self.target))
             for one in (near, far):

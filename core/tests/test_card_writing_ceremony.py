@@ -132,6 +132,16 @@ def test_a_ceremony_from_beginning_to_end(town: Path, monkeypatch: pytest.Monkey
     assert '"floor": 1' in keys(town, "status", "--json").output
 
 
+def test_a_provider_that_is_empty_goes_on_where_the_register_is(town: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the change to a new token the next ceremony makes the next generation, and not the first one again."""
+    hold(town, monkeypatch)
+    (town / "card-keys.json").unlink()
+    done, _ = hold(town, monkeypatch)
+    assert done.exit_code == 0, done.output
+    assert load_card_keys(town / "card-keys.json").generations() == (2,)
+    assert "generation 1: " in keys(town, "status").output
+
+
 def test_a_rehearsal_stores_nothing(town: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole way, with a key that is thrown away; sheet and audit record say that it was a rehearsal."""
     done, _ = hold(town, monkeypatch, "--dry-run")

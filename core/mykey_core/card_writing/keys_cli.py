@@ -66,7 +66,7 @@ def ceremony(config: Path, rule: str, sheet_file: Path, language: str, *, dry_ru
     with _town(config) as (settings, database, provider):
         quorum = Quorum.parse(rule)
         _check_writable(sheet_file)
-        generation = max(provider.generations(), default=0) + 1
+        generation = _next_generation(settings.municipality, database, provider)
         making = Ceremony(quorum)
         click.echo(f"master key of generation {generation}, {quorum}, provider {provider.kind}")
         if dry_run:
@@ -145,6 +145,13 @@ def raise_floor(config: Path, generation: int) -> None:
     with _town(config) as (settings, database, _), database.writing() as session:
         Generations(settings.municipality).raise_floor(session, generation, system_clock())
     click.echo(f"the floor is {generation}")
+
+
+def _next_generation(municipality: str, database: Database, provider: CardKeyProvider) -> int:
+    """Above all that the provider holds, and all that the register knows: a new token begins with the next one."""
+    with database.reading() as session:
+        known = [entry.number for entry in Generations(municipality).all(session)]
+    return max((*provider.generations(), *known), default=0) + 1
 
 
 def _check_writable(path: Path) -> None:

@@ -35,8 +35,8 @@ def test_later_announcements_are_passed_on(tmp_path: Path, monkeypatch: pytest.M
 
 def test_addresses_are_for_a_browser(capsys: pytest.CaptureFixture[str]) -> None:
     """The first address and the one for the next tab carry the agent's port and the code of the moment, and no PIN."""
-    cli._announce("http://127.0.0.1:4000", FIRST)
-    cli._announce_again("http://127.0.0.1:4000", NEXT)
+    cli.announce("http://127.0.0.1:4000", FIRST)
+    cli.announce_again("http://127.0.0.1:4000", NEXT)
     printed = capsys.readouterr().out
     assert "http://127.0.0.1:4000/point#agent=4001&pair=AAAA2222\n" in printed
     assert printed.endswith("http://127.0.0.1:4000/point#agent=4001&pair=BBBB3333\n")

@@ -88,7 +88,7 @@ class TurnBox:
                 self._thread.start()
 
     def _look(self, open_ones: Callable[[], tuple[UUID, ...]], lease: timedelta) -> None:
-        renewed = 0.0
+        renewed = time.monotonic() - lease.total_seconds() / 2
         while True:
             with self._lock:
                 writings = open_ones()
@@ -101,7 +101,9 @@ class TurnBox:
                     renewed = time.monotonic()
                 self._answer_all()
             except StorageUnavailable:
-                _log.warning("the database does not answer: leases of card writings are not renewed")
+                if time.monotonic() - renewed > lease.total_seconds():  # whoever asks is told that they have ended
+                    _log.warning("the database does not answer: the leases of card writings have run out")
+                    return
             time.sleep(_LOOK_SECONDS)
 
     def _renew(self, writings: tuple[UUID, ...], lease: timedelta) -> None:

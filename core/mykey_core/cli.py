@@ -19,20 +19,36 @@ class CommandsFromEntryPoints(click.Group):
     def _entry_points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group="mykey.commands")}
 
+    @cached_property
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group="mykey.plugins")}
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names of all commands, sorted."""
-        return sorted(self._entry_points)
+        """Names of all commands, sorted; those of plugins among them."""
+        return sorted({*self._entry_points, *self._plugins})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the command `cmd_name`; None when there is none of that name."""
         point = self._entry_points.get(cmd_name)
         if point is None:
-            return None
+            return self._of_plugin(cmd_name)
         try:
             command = point.load()
         except Exception as error:  # noqa: BLE001 - a plugin's broken command must not take the others with it
             return _broken(point, f"{type(error).__name__}: {error}")
         return command if isinstance(command, click.Command) else _broken(point, f"{point.value} is no command")
+
+    def _of_plugin(self, name: str) -> click.Command | None:
+        """What the plugin called `name` answers to the hook `mykey_commands`; None when it has none."""
+        point = self._plugins.get(name)
+        if point is None:
+            return None
+        try:
+            hook = getattr(point.load(), "mykey_commands", None)
+            command = hook() if hook is not None else None
+        except Exception as error:  # noqa: BLE001 - the same
+            return _broken(point, f"{type(error).__name__}: {error}")
+        return command if isinstance(command, click.Command) else None
 
 
 def _broken(point: EntryPoint, reason: str) -> click.Command:

@@ -106,7 +106,7 @@ def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
     with database.reading() as session:
         check_role(session)
     plugins_file = read_plugins_file(settings.plugins_file, settings.municipality)
-    plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=database.engine)
+    plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=database.engine, clock=clock)
     logins = open_logins(settings)
     keys = settings.identity.open_keys(settings.keys_file, settings.municipality)
     people = People(settings.municipality, keys)

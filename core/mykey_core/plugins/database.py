@@ -13,11 +13,13 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Executable, TextClause
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.expression import ColumnClause, TableClause
 
+from mykey_core.errors import StorageUnavailable
 from mykey_core.plugins.errors import CapabilityDenied
 from mykey_core.storage.session import Session
 from mykey_core.storage.walls import Wall
@@ -109,8 +111,18 @@ def core_session(database: PluginDatabase) -> Iterator[Session]:
     wall.down()
     try:
         yield session
-    finally:
+    except BaseException:
+        _raise_again(database, wall)
+        raise
+    wall.up()
+
+
+def _raise_again(database: PluginDatabase, wall: Wall) -> None:
+    """After a fault of the core: where the transaction is lost with it (PostgreSQL), the handle is dead."""
+    try:
         wall.up()
+    except (DBAPIError, StorageUnavailable):
+        _places.pop(database, None)
 
 
 @contextmanager

@@ -73,6 +73,7 @@ class Surroundings:
     host: Host
     starts: Starts
     strict: bool = False
+    names: list[str] = field(default_factory=list)
     slots: dict[int, str] = field(default_factory=dict)
     """Slots on the card, and the active plugin that each belongs to."""
 
@@ -134,7 +135,7 @@ def _start(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Sur
     """Import the plugin and set it up; from here on its own code runs, and may end the process."""
     if manifest.name != point.name:
         raise ManifestError(point.name, f"its manifest calls it '{manifest.name}'")
-    check_names(manifest)
+    check_names(manifest, hub.names)
     if not hub.starts.begin(manifest.name):
         raise PluginError(
             manifest.name, f"safe mode: it has ended the hub at start: `mykey plugin retry {manifest.name}`"
@@ -144,6 +145,7 @@ def _start(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Sur
         loaded = _activate(manifest, point, choice, hub)
     finally:
         hub.starts.end(manifest.name, loaded=loaded is not None)
+    hub.names.append(manifest.name)
     return loaded
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,18 +17,33 @@ def template_folder(plugin: str) -> str:
     return f"mykey_{plugin.replace('-', '_')}"
 
 
-def check_names(manifest: Manifest) -> None:
-    """`ManifestError` when the name would reach into the core's tables, or a template would shadow another's."""
-    from mykey_core.storage.all_tables import metadata  # noqa: PLC0415 - they are many, and known only when all are
-
-    taken = sorted(name for name in metadata.tables if name.startswith(manifest.table_prefix))
-    if manifest.name in RESERVED or taken:
-        because = f"the core's table {taken[0]} begins like that" if taken else "the name is the hub's own"
-        raise ManifestError(manifest.name, f"it cannot be called '{manifest.name}': {because}")
+def check_names(manifest: Manifest, others: Iterable[str] = ()) -> None:
+    """`ManifestError` when the name reaches into others' tables, or a template would shadow another's."""
+    check_name(manifest.name, others)
     foreign = _foreign_templates(manifest)
     if foreign:
         own = template_folder(manifest.name)
         raise ManifestError(manifest.name, f"the template {foreign[0]} is outside of templates/{own}/")
+
+
+def check_name(plugin: str, others: Iterable[str] = ()) -> None:
+    """`ManifestError` when tables of the core, or of a plugin among `others`, begin like those of `plugin`."""
+    from mykey_core.storage.all_tables import metadata  # noqa: PLC0415 - they are many, and known only when all are
+
+    if plugin in RESERVED:
+        raise ManifestError(plugin, f"it cannot be called '{plugin}': the name is the hub's own")
+    taken = sorted(name for name in metadata.tables if name.startswith(_prefix(plugin)))
+    if taken:
+        raise ManifestError(plugin, f"it cannot be called '{plugin}': the core's table {taken[0]} begins like that")
+    for other in others:
+        if other != plugin and (
+            _prefix(other).startswith(_prefix(plugin)) or _prefix(plugin).startswith(_prefix(other))
+        ):
+            raise ManifestError(plugin, f"it cannot stand beside '{other}': their tables begin alike")
+
+
+def _prefix(plugin: str) -> str:
+    return plugin.replace("-", "_") + "_"
 
 
 def _foreign_templates(manifest: Manifest) -> list[str]:

@@ -26,6 +26,7 @@ from mykey_core.plugins.errors import PluginError
 from mykey_core.plugins.jobs import queue_of
 from mykey_core.plugins.loader import installed_plugins
 from mykey_core.plugins.manifest import Manifest, read_manifest
+from mykey_core.plugins.names import check_name
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import HubSettings
 from mykey_core.storage.database import Database, open_database
@@ -55,6 +56,7 @@ class Purge:
 
     def run(self, export: Path) -> Purged:
         """Do all of it; `PluginError` when the plugin is enabled, when rows are left, or when `export` exists."""
+        check_name(self.plugin, installed_plugins())
         choice = read_plugins_file(self.settings.plugins_file, self.settings.municipality).plugins.get(self.plugin)
         if choice is not None and choice.enabled:
             raise PluginError(self.plugin, "it is enabled: set `enabled = false` in plugins.toml and restart the hub")

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from mykey_core.errors import ConfigurationError
 from mykey_core.plugins.loader import ENTRY_POINT_GROUP
 from mykey_core.plugins.manifest import read_manifest
+from mykey_core.plugins.names import check_name
 from mykey_core.storage import migrate, postgres
 from mykey_core.storage.engine import open_engine
 from mykey_core.storage.errors import unavailable
@@ -28,7 +29,8 @@ def upgrade_tables(url: str, *, hub_role: str | None = None) -> list[str]:
     try:
         migrate.upgrade(engine)
         points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
-        failed = [point.name for point in points if not _upgrade_plugin(engine, point, hub_role)]
+        names = [point.name for point in points]
+        failed = [point.name for point in points if not _upgrade_plugin(engine, point, hub_role, names)]
         with engine.begin() as connection:
             postgres.lock_upgrade(connection)
             postgres.secure(connection, hub_role)
@@ -39,10 +41,11 @@ def upgrade_tables(url: str, *, hub_role: str | None = None) -> list[str]:
     return failed
 
 
-def _upgrade_plugin(engine: Engine, point: EntryPoint, hub_role: str | None) -> bool:
+def _upgrade_plugin(engine: Engine, point: EntryPoint, hub_role: str | None, others: list[str]) -> bool:
     """Whatever is wrong with a plugin's migrations, the core and the other plugins are upgraded."""
     try:
         manifest = read_manifest(point.value, point.name)
+        check_name(manifest.name, [other for other in others if other < point.name])
         if manifest.runtime == "local" and "database" in manifest.requests.capabilities:
             upgrade_plugin(engine, manifest.name, manifest.package, manifest.table_prefix, hub_role)
     except ConfigurationError:

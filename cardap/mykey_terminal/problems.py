@@ -35,6 +35,7 @@ from mykey_terminal.errors import (
     TerminalError,
     UnknownCardError,
 )
+from mykey_terminal.readers.pcsc import SilentCardError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:mykey:problem:"
@@ -47,6 +48,7 @@ _CARD_CODES: tuple[tuple[type[CardError], str, int], ...] = (
     (PinFormatError, "pin_format", 422),
     (NoReaderError, "no_reader", 503),
     (ReaderChoiceError, "reader_choice", 409),
+    (SilentCardError, "card_wrong_side", 409),
     (NoCardError, "no_card", 409),
     (ReaderBusyError, "reader_busy", 409),
     (CardRemovedError, "card_removed", 409),

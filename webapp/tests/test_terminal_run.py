@@ -90,7 +90,10 @@ class Program:
         self.child.stdin.close()
         assert self.child.wait(20) == 0
         assert self.child.stderr is not None
-        return self.child.stderr.read()
+        assert self.child.stdout is not None
+        self.child.stdout.close()
+        with self.child.stderr as stderr:
+            return stderr.read()
 
 
 def test_a_cab_records_without_the_hub_and_is_shut_out_within_seconds(town: Town) -> None:

@@ -21,6 +21,7 @@ from mykey_terminal.agent.bodies import (
     EmptyBody,
     InsertBody,
     PairBody,
+    ReceiptBody,
     ReleaseBody,
     SignInBody,
     TapBody,
@@ -74,6 +75,7 @@ _ROUTES = Map(
         Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/go-on", methods=["POST"], endpoint="go_on"),
         Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/approval", methods=["POST"], endpoint="approve"),
         Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/release", methods=["POST"], endpoint="release"),
+        Rule(f"{PREFIX}/receipts", methods=["POST"], endpoint="receipt"),
         Rule(f"{PREFIX}/visits/<{_ID}:visit_id>", methods=["DELETE"], endpoint="end_visit"),
     ],
     merge_slashes=False,
@@ -165,6 +167,8 @@ class AgentApp:
             return self._writer.begin(parse(WritingBody, raw).model_dump(exclude_none=True), language)
         if endpoint == "card_tap":
             return self._writer.begin_tap(parse(CardTapBody, raw).model_dump(exclude_none=True), language)
+        if endpoint == "receipt":
+            return self._desk.receipt(parse(ReceiptBody, raw))
         if endpoint == "tap":
             return self._desk.tap(parse(TapBody, raw), language)
         return self._desk.act(parse(ActionBody, raw), language)

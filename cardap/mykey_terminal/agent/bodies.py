@@ -118,6 +118,27 @@ class SignInBody(_Body):
         return bytearray(self.pin.get_secret_value().encode("ascii", "replace"))
 
 
+Line = Annotated[str, StringConstraints(max_length=500)]
+
+
+class ReceiptBlock(_Body):
+    """Rows of a receipt, under headed columns or as label and value."""
+
+    title: Line = ""
+    columns: Annotated[list[Line], Field(max_length=6)] = Field(default_factory=list)
+    rows: Annotated[list[Annotated[list[Line], Field(min_length=1, max_length=6)]], Field(max_length=100)]
+
+
+class ReceiptBody(_Body):
+    """POST /receipts: what the page shows, to be printed."""
+
+    town: Line = ""
+    point: Line = ""
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    text: Line = ""
+    blocks: Annotated[list[ReceiptBlock], Field(max_length=12)] = Field(default_factory=list)
+
+
 def parse(model: type[_M], raw: bytes) -> _M:
     """Read a body. Raises `AgentError` `agent_bad_request` (400) with the `member` that is wrong."""
     try:

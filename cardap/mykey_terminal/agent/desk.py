@@ -5,6 +5,7 @@ Knows nothing of HTTP between page and agent; that is `app`.
 
 from __future__ import annotations
 
+import base64
 import threading
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mykey_cardap.errors import CardError, ReaderBusyError
 from mykey_cardap.jpki import JpkiSession
+from mykey_terminal.agent.receipts import receipt_pdf
 from mykey_terminal.errors import AgentError, TerminalError
 from mykey_terminal.problems import problem_of
 from mykey_terminal.readers.virtual import VirtualReader
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mykey_cardap.session import PinStatus
-    from mykey_terminal.agent.bodies import ActionBody, SignInBody, TapBody
+    from mykey_terminal.agent.bodies import ActionBody, ReceiptBody, SignInBody, TapBody
     from mykey_terminal.tap import TapReport
 
 _PATIENCE = 1.0
@@ -130,6 +132,10 @@ class CardDesk:
         except TerminalError as error:
             return {"state": "problem", "problem": problem_of(error).to_json()}
         return {"state": "done", "result": answer.get("result")}
+
+    def receipt(self, body: ReceiptBody) -> dict[str, Any]:
+        """A receipt of what the page shows, as PDF in base64; it goes nowhere but to the printer."""
+        return {"pdf": base64.b64encode(receipt_pdf(body, self._runner.clock())).decode("ascii")}
 
     def end_visit(self, visit_id: str) -> dict[str, Any]:
         """End a visit when the card has left the reader."""

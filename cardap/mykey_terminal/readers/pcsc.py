@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mykey_cardap.errors import NoCardError, NoReaderError
 from mykey_cardap.pcsc import choose_reader, list_readers, load_backend, open_card
+from mykey_cardap.pcsc.winscard import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from mykey_cardap.pcsc.winscard import Winscard
     from mykey_cardap.transport import Transport
     from mykey_terminal.readers import ReaderKind
+
+
+class SilentCardError(NoCardError):
+    """A card is in the reader and does not answer: it lies on its wrong side, or its contacts are dirty."""
 
 
 class PcscReader:
@@ -37,15 +42,19 @@ class PcscReader:
             return self._wanted or ""
 
     def card_present(self) -> bool:
-        """Whether the reader holds a card. Raises `NoReaderError` and `ReaderChoiceError`."""
+        """Whether the reader holds a card. Raises `NoReaderError`, `ReaderChoiceError` and `SilentCardError`."""
         backend = self._backend()
         readers = list_readers(backend)
         if not readers:
             raise NoReaderError("no card reader is connected")
-        if self._wanted is None:
-            return any(reader.card_present for reader in readers)
-        chosen = choose_reader(self._wanted, backend)
-        return any(reader.card_present for reader in readers if reader.reader == chosen)
+        if self._wanted is not None:
+            chosen = choose_reader(self._wanted, backend)
+            readers = [reader for reader in readers if reader.reader == chosen]
+        if any(reader.card_present for reader in readers):
+            return True
+        if any(reader.state & State.PRESENT for reader in readers):
+            raise SilentCardError("the card does not answer: turn it over or wipe its contacts")
+        return False
 
     @contextmanager
     def open(self) -> Iterator[Transport]:

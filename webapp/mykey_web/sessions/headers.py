@@ -11,7 +11,7 @@ _PAGES = (
 )
 _POINT = (
     "default-src 'self'; connect-src 'self' http://127.0.0.1:*; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+    "frame-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
 )
 _ALWAYS = {"X-Content-Type-Options": "nosniff"}
 _FOR_PAGES = {

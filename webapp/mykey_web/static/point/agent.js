@@ -85,6 +85,11 @@ export class Agent {
     return this.send("POST", "/actions", request, WITH_CARD_MS);
   }
 
+  /** A receipt as PDF in base64. @param {Record<string, any>} shown @returns {Promise<{pdf: string}>} */
+  receipt(shown) {
+    return this.send("POST", "/receipts", shown);
+  }
+
   /** The holder of the card has finished. @param {string} id of the visit */
   endVisit(id) {
     return this.send("DELETE", `/visits/${encodeURIComponent(id)}`);

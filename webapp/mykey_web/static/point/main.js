@@ -7,6 +7,7 @@ import { startHood } from "./hood.js";
 import { startIdleClock } from "./idle.js";
 import { startReader } from "./reader.js";
 import { takeInvitation } from "./session.js";
+import { forgetReceipt } from "./receipt.js";
 import { startStage } from "./stage.js";
 import { now, redraw, subscribe } from "./store.js";
 import { ownLanguage, rememberedLanguage, useLanguage } from "./texts.js";
@@ -60,6 +61,7 @@ async function start() {
   startHood();
   startIdleClock();
   subscribe((changed) => ["status", "place", "language"].some((name) => changed.has(name)) && showNames());
+  subscribe((changed) => changed.has("screen") && now().screen.name !== "result" && forgetReceipt());
   redraw();
   startInvitations();
   await connect(takeInvitation());

@@ -30,9 +30,12 @@ export function validPort(text) {
   return port >= 1 && port <= 65535 ? port : null;
 }
 
-/** @returns {number|null} */
+/** Where `mykey terminal run` listens when nobody said otherwise. */
+const USUAL = 24125;
+
+/** @returns {number} */
 export function rememberedAgent() {
-  return validPort(sessionStorage.getItem(PORT));
+  return validPort(sessionStorage.getItem(PORT)) ?? USUAL;
 }
 
 /** @param {number} port */

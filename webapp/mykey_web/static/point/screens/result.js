@@ -4,6 +4,7 @@ import { el, button } from "../dom.js";
 import { drawBlock } from "../blocks.js";
 import { desk } from "../desk.js";
 import { begin, describe, finish } from "../flow.js";
+import { printReceipt } from "../receipt.js";
 import { explanation } from "./problem.js";
 import { t } from "../texts.js";
 
@@ -55,7 +56,7 @@ function buttons(screen, actions) {
     "div",
     { class: "buttons buttons--end" },
     ...direct.map((action) => offer(screen.choice.service, action)),
-    button(t("page.print"), () => window.print(), { class: "button" }),
+    button(t("page.receipt.print"), () => printReceipt(screen.result), { class: "button", id: "receipt-print" }),
     button(t("page.finish"), () => finish("finished"), { class: "button", id: "finish" }),
   );
 }

@@ -156,8 +156,11 @@ def _next_generation(municipality: str, database: Database, provider: CardKeyPro
 
 def _check_writable(path: Path) -> None:
     """Before a key is made: the sheet must not be lost afterwards."""
+    existed = path.exists()
     try:
         path.touch()
+        if not existed:
+            path.unlink()
     except OSError as error:
         raise CeremonyError(f"the sheet cannot be written to {path}: {error.strerror}") from error
 

@@ -12,7 +12,7 @@ from typing import Any
 from limits import RateLimitItem, parse
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
-from sqlalchemy import bindparam, case, delete, select
+from sqlalchemy import bindparam, case, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mykey_core.clock import Clock
@@ -20,6 +20,7 @@ from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.portal.tables import rate_count
 from mykey_core.storage.database import Database
 from mykey_core.storage.prepared import Prepared
+from mykey_core.storage.types import UtcInstant
 
 _find = Prepared(
     select(rate_count.c.hits, rate_count.c.expires_at).where(
@@ -65,7 +66,7 @@ class DatabaseStorage(Storage):
             index_elements=["municipality", "key_hash"],
             set_={
                 "hits": case((over, amount), else_=rate_count.c.hits + amount),
-                "expires_at": case((over, ends), else_=rate_count.c.expires_at),
+                "expires_at": case((over, literal(ends, UtcInstant())), else_=rate_count.c.expires_at),
             },
         ).returning(rate_count.c.hits)
         with self._database.writing() as session:

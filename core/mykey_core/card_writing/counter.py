@@ -14,6 +14,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from mykey_cardap.transport import Transport
 from mykey_core.card_writing.card_taps import TapDesk, TapJournal, TapOrder
 from mykey_core.card_writing.desk import CardDesk
 from mykey_core.card_writing.errors import CardKeysUnavailable, WritingCode, WritingRefused
@@ -99,14 +100,37 @@ class CardCounter:
         """
         _require(terminal, RIGHT)
         parts = self._parts
+        work, row = self._prepared(order, terminal.id, terminal.service_point)
+        live = Live(row.id, terminal.id, lambda card: work(live, card), order.operation in parts.settings.four_eyes)
+        parts.journal.begin(row, parts.turns.process, parts.clock() + LEASE)
+        return self._keep(live)
+
+    def run_here(self, order: WritingOrder, card: Transport) -> WritingView:
+        """The whole writing of a card in a reader of this computer, without a terminal.
+
+        Raises `WritingRefused`; `approval_needed` for what a second person has to approve: that is for the counter.
+        """
+        if order.operation in self._parts.settings.four_eyes and not order.dry_run:
+            raise WritingRefused(WritingCode.APPROVAL_NEEDED)
+        work, row = self._prepared(order, None, None)
+        live = Live(row.id, row.id, lambda _: Ending("unknown"))
+        self._parts.journal.begin(row)
+        live.ending = work(live, card)
+        return live.view()
+
+    def _prepared(
+        self, order: WritingOrder, terminal: UUID | None, point: str | None
+    ) -> tuple[Callable[[Live, Transport], Ending], WritingRow]:
+        """What will be done with the card, and the row of the journal."""
+        parts = self._parts
         if order.shared_with - parts.settings.shared_with:
             raise WritingRefused(WritingCode.NOT_SHARED)
         keys, generation, floor = self._current_keys()
         job = self._job(order, generation, floor)
-        row = WritingRow(uuid7(), order.plugin or _ALL, order.operation, keys.kind, terminal.id, terminal.service_point)
+        row = WritingRow(uuid7(), order.plugin or _ALL, order.operation, keys.kind, terminal, point)
         shared = frozenset(map(int, order.shared_with))
 
-        def work(card: RelayedCard) -> Ending:
+        def work(live: Live, card: Transport) -> Ending:
             issuer = int(parts.municipality)
             admit = parts.journal.admit
             desk = CardDesk(card, keys, owner=issuer, shared_with=shared, floor=floor, admit=admit)
@@ -115,9 +139,7 @@ class CardCounter:
                 parts.ended(row, ending, desk.serial, order.subject)
             return ending
 
-        live = Live(row.id, terminal.id, work, needs_approval=order.operation in parts.settings.four_eyes)
-        parts.journal.begin(row, parts.turns.process, parts.clock() + LEASE)
-        return self._keep(live)
+        return work, row
 
     def begin_tap(self, terminal: Terminal, order: TapOrder) -> WritingView:
         """Begin a tap with a service on the card; relayed like a writing, with its `result` at the end."""
@@ -197,8 +219,12 @@ class CardCounter:
     def release(self, terminal: Terminal, writing: UUID, evidence: str) -> str:
         """Release the card of a writing from quarantine: "asked" until a second terminal agrees, where configured."""
         _require(terminal, RIGHT)
+        return self.release_by(f"terminal:{terminal.id}", writing, evidence)
+
+    def release_by(self, who: str, writing: UUID, evidence: str) -> str:
+        """The same for somebody at the hub itself."""
         two = "release" in self._parts.settings.four_eyes
-        return self._parts.journal.ask_release(writing, evidence, f"terminal:{terminal.id}", two=two)
+        return self._parts.journal.ask_release(writing, evidence, who, two=two)
 
     # -- inside -------------------------------------------------------------------------------------------------
 

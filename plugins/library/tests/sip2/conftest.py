@@ -52,6 +52,7 @@ class Library:
         self._database = open_database(f"sqlite:///{folder / 'library.db'}", TOWN)
         tables.metadata.create_all(self._database.engine)
         self.now = NOW
+        self.fault: Exception | None = None  # what goes wrong after the library has been opened
         self.slow = 0.0  # seconds that every message takes
         self.barcodes = [f"A{1000001 + number}" for number in range(items)]
         with self.begin() as (_, database):
@@ -67,6 +68,8 @@ class Library:
         with self._database.writing() as session, opened("library", "library_", TOWN, session, granted=True) as own:
             if self.slow:
                 time.sleep(self.slow)
+            if self.fault:
+                raise self.fault
             yield SimpleNamespace(settings={"max_loans": 1000, "max_renewals": 9}), own
 
     def loans(self) -> dict[str, str]:

@@ -57,7 +57,7 @@ class Borrowers:
             self.wrong.append(f"claimed {verdict.value} of a {'checkout' if patron else 'checkin'}")
 
 
-def _run(messages: int, rate: float, library: Any, system: Any, line: Any, seed: int) -> Borrowers:
+def _run(messages: int, library: Any, system: Any, line: Any, seed: int) -> Borrowers:
     borrowers = Borrowers(system, library, random.Random(seed))  # noqa: S311 - wishes, no secrets
     while line.messages < messages:
         borrowers.step()
@@ -79,7 +79,7 @@ def test_bad_line(
     """Through a proxy that spoils one message in seven, every claim of the client is what the store says."""
     line = proxy(serve(exclusive=True).port, rate=0.14, seed=messages, delay_seconds=0.35)
     _, system = connect(line.port, **FAST)
-    borrowers = _run(messages, 0.14, library, system, line, seed=7)
+    borrowers = _run(messages, library, system, line, seed=7)
     figures = {"messages": line.messages, **line.counts, **borrowers.claims, "wrong": len(borrowers.wrong)}
     record_property("figures", figures)
     with capsys.disabled():
@@ -101,7 +101,7 @@ def test_the_server_dies_after_the_commit(
     line = proxy(serve().port, rate=0, seed=1)
     connection, system = connect(line.port, **FAST)
     connection.open()
-    line._pass = _closing_after(line, b"12")
+    line._pass = _closing_after(b"12")
     lent = system.checkout(CheckoutRequest(PATRONS[0], "A1000001"))
     assert (lent.verdict, lent.title, lent.item) == (Verdict.DONE, "銀河鉄道の夜", "A1000001")
     assert lent.due_at is not None
@@ -115,7 +115,7 @@ def test_the_line_breaks_before_the_loan(
     line = proxy(serve().port, rate=0, seed=1)
     connection, system = connect(line.port, **FAST)
     connection.open()
-    line._pass = _closing_after(line, b"11")
+    line._pass = _closing_after(b"11")
     lent = system.checkout(CheckoutRequest(PATRONS[0], "A1000001"))
     assert (lent.verdict, lent.reason) == (Verdict.NOT_DONE, Reason.NO_ANSWER)
     assert library.loans() == {}
@@ -128,7 +128,7 @@ def test_the_system_stays_away(
     line = proxy(serve().port, rate=0, seed=1)
     connection, system = connect(line.port, **FAST)
     connection.open()
-    spoil = _closing_after(line, b"12")
+    spoil = _closing_after(b"12")
 
     def last(frame: bytes, sink: Any) -> None:
         if frame.startswith(b"12"):
@@ -153,7 +153,7 @@ def test_a_return_that_is_not_answered(
     line = proxy(serve().port, rate=0, seed=1)
     _, system = connect(line.port, **FAST)
     system.checkout(CheckoutRequest(PATRONS[0], "A1000001"))
-    line._pass = _closing_after(line, lost)
+    line._pass = _closing_after(lost)
     assert system.checkin("A1000001").verdict is verdict
     expected = ItemState.AVAILABLE if verdict is Verdict.DONE else ItemState.CHARGED
     assert system.item_information("A1000001").state is expected
@@ -175,7 +175,7 @@ def test_a_renewal_that_is_not_answered(
     _, system = connect(line.port, **FAST)
     system.checkout(CheckoutRequest(PATRONS[0], "A1000001"))
     library.now += timedelta(days=4)
-    line._pass = _closing_after(line, lost)
+    line._pass = _closing_after(lost)
     assert system.renew(CheckoutRequest(PATRONS[0], "A1000001")).verdict is verdict
 
 
@@ -190,7 +190,7 @@ def test_a_slow_system_executes_once(library: Any, serve: Callable[..., Any], co
     assert library.acts()["lent"] == 1
 
 
-def _closing_after(line: Any, message: bytes) -> Callable[[bytes, Any], None]:
+def _closing_after(message: bytes) -> Callable[[bytes, Any], None]:
     """Lets everything pass until the first message of this id, which is lost with the connection."""
     done = False
 

@@ -225,12 +225,8 @@ class Uses:
 
     def open_within(self, start: date, end: date, riders: list[str]) -> dict[str, int]:
         """Rider → uses of rides boarded from `start` to before `end` in months that are not closed."""
-        closed = (
-            select(cycle.c.cycle)
-            .where(cycle.c.municipality == M, cycle.c.state == "closed", cycle.c.cycle == ride.c.cycle)
-            .exists()
-        )
-        return self._counted(day_start(start), day_start(end), riders, ~closed)
+        closed = select(cycle.c.cycle).where(cycle.c.municipality == M, cycle.c.state == "closed")
+        return self._counted(day_start(start), day_start(end), riders, ride.c.cycle.not_in(closed))
 
     def _counted(self, start: int, end: int, riders: Iterable[str] | None, *conditions: Any) -> dict[str, int]:
         at = type_coerce(ride_rider.c.board_at if riders is not None else ride.c.board_at, BigInteger)

@@ -24,10 +24,10 @@ from mykey_taxi.settlement.reading import Begin
 from mykey_taxi.settlement.transfer import Transfer, read_payer, transfer_of
 from mykey_taxi.zengin.parse import parse
 
-_CONFIG: Final = click.option(
+CONFIG: Final = click.option(
     "--config", type=click.Path(path_type=Path), default=Path("hub.toml"), show_default=True, help="The hub's settings."
 )
-_MONTH: Final = click.option("--month", required=True, help="YYYY-MM")
+MONTH: Final = click.option("--month", required=True, help="YYYY-MM")
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -48,14 +48,14 @@ def transactions(config: Path) -> Iterator[Begin]:
 
 
 @click.command()
-@_MONTH
+@MONTH
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the documents."
 )
 @click.option("--payer", type=_FILE, help="TOML file with the town's account; without it no transfer file is made.")
 @click.option("--pay-on", type=click.DateTime(["%Y-%m-%d"]), help="Nominal day of transfer; rolls forward.")
 @click.option("--now", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), hidden=True, help="For rehearsals.")
-@_CONFIG
+@CONFIG
 @packs_option
 @plain_errors
 def close(
@@ -112,11 +112,11 @@ def _summary(month: ClosedMonth, transfer: Transfer | None) -> dict[str, Any]:
 
 
 @click.command()
-@_MONTH
+@MONTH
 @click.option("--rider", required=True, help="The rider's registration id.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PDF file.")
 @click.option("--language", type=click.Choice(["ja", "en", "ja-Hira"]), default="ja", show_default=True)
-@_CONFIG
+@CONFIG
 @packs_option
 @plain_errors
 def statement(
@@ -129,9 +129,9 @@ def statement(
 
 
 @click.command()
-@_MONTH
+@MONTH
 @click.option("--out", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@_CONFIG
+@CONFIG
 @plain_errors
 def verify(month: str, out: Path, config: Path) -> None:
     """Compare the documents in a folder with what was issued, and the sums with each other."""

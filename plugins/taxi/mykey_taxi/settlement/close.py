@@ -19,7 +19,7 @@ from mykey_taxi.register import M, fetch
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.settlement.corrections import Correction, corrections_of
 from mykey_taxi.settlement.cycle import Cycle, parse_cycle
-from mykey_taxi.settlement.reading import Begin
+from mykey_taxi.settlement.reading import WITH_VERDICT, Begin
 from mykey_taxi.settlement.settle import MonthSettlement, Sums
 from mykey_taxi.tables import cycle as months
 from mykey_taxi.tables import invoice, ride, settlement, statement, year_use
@@ -114,14 +114,14 @@ class MonthClose:
 
     def _take_strays(self, database: PluginDatabase, last: str) -> None:
         """Rides whose upload was committed while their month closed without them belong to this one."""
-        decided = (
-            select(settlement.c.ride_id)
-            .where(settlement.c.municipality == M, settlement.c.ride_id == ride.c.ride_id)
-            .exists()
+        undecided = (
+            select(ride.c.ride_id)
+            .join(settlement, WITH_VERDICT, isouter=True)
+            .where(ride.c.municipality == M, ride.c.cycle == bindparam("last"), settlement.c.ride_id.is_(None))
         )
-        query = update(ride).where(ride.c.municipality == M, ride.c.cycle == bindparam("last"), ~decided)
-        own = {"m": database.municipality, "last": last}
-        database.execute(query.values(cycle=str(self._cycle)), own)
+        rows = [{"m": database.municipality, "r": row.ride_id} for row in fetch(database, undecided, last=last)]
+        query = update(ride).where(ride.c.municipality == M, ride.c.ride_id == bindparam("r"))
+        database.execute_many(query.values(cycle=str(self._cycle)), rows)
 
     # -- the last commit ----------------------------------------------------------------------------------------
 

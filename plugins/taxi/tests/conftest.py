@@ -1,0 +1,117 @@
+"""What the tests of the taxi plugin share: a town's database with riders, cabs and rides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mykey_core.plugins.database import PluginDatabase, opened
+from mykey_core.storage.database import open_database
+from mykey_core.storage.migrate import upgrade, version_table_of
+from mykey_taxi.intake import Arrival, Receipt, take
+from mykey_taxi.register import Operator, Register
+from mykey_taxi.rules.civil import parse_instant
+from mykey_taxi.rules.packs import PackSeries, shipped_packs
+from mykey_taxi.settlement.close import ClosedMonth, MonthClose
+from mykey_taxi.settlement.cycle import parse_cycle
+from mykey_taxi.upload.record import read_record
+from mykey_testkit.postgres import OWNER
+
+TOWN = "102016"
+BRANCHES = ("101", "103", "104", "105")
+_numbers = iter(range(10_000))
+
+
+class TaxiTown:
+    """A town with the taxi plugin's tables, without a hub around them."""
+
+    def __init__(self, url: str, owner_url: str | None = None) -> None:
+        self.url = url
+        maker = open_database(owner_url or url)
+        upgrade(maker.engine, "mykey_taxi", version_table_of("taxi"))
+        maker.dispose()
+        self.hub = open_database(owner_url or url, TOWN)
+        self.packs: PackSeries = shipped_packs()
+        self._sequence: dict[str, int] = {}
+
+    @contextmanager
+    def begin(self) -> Iterator[PluginDatabase]:
+        """One transaction."""
+        with self.hub.writing() as session, opened("taxi", "taxi_", TOWN, session, granted=True) as database:
+            yield database
+
+    def add_operators(self, count: int = 2) -> list[str]:
+        """Operators `op0`, `op1`, … with accounts at real branches."""
+        with self.begin() as database:
+            for number in range(count):
+                account = ("0128", BRANCHES[number % 4], 1, f"{number + 1:07d}", str(1001 + number))
+                entry = Operator(f"op{number}", f"第{number}タクシー", "ｶ)ﾀｸｼ-", *account)
+                Register(database).put_operator(entry)
+        return [f"op{number}" for number in range(count)]
+
+    def add_rider(self, name: str, first: date = date(2026, 4, 1), last: date | None = None) -> str:
+        """A registered rider; `name` becomes the pairwise id."""
+        at = datetime(2026, 4, 1, tzinfo=UTC)
+        with self.begin() as database:
+            register = Register(database)
+            rider = register.enrol(name.ljust(43, "x"), at)
+            register.add_registration(rider, first, last, ground="age>=75", pack_hash="", at=at)
+        return rider
+
+    def ride(
+        self,
+        riders: Sequence[str],
+        board: str,
+        *,
+        meter: int = 1430,
+        minutes: int = 15,
+        uploaded: str | None = None,
+        operator: str = "op0",
+        **members: Any,
+    ) -> Receipt:
+        """Upload one ride; boarding and upload are Japanese times."""
+        start = parse_instant(board)
+        terminal = f"cab-{operator}"
+        self._sequence[terminal] = self._sequence.get(terminal, 0) + 1
+        record = {
+            "terminal_id": terminal,
+            "seq": self._sequence[terminal],
+            "ride_id": f"{operator}-{self._sequence[terminal]}",
+            "board_ts": start.isoformat(),
+            "alight_ts": (start + timedelta(minutes=minutes)).isoformat(),
+            "board_zone": "inside",
+            "alight_zone": "inside",
+            "meter_yen": meter,
+            "riders": list(riders),
+            "subsidy_yen": 0,
+            "cash_yen": meter,
+            **members,
+        }
+        arrival = Arrival(terminal, operator, parse_instant(uploaded) if uploaded else start + timedelta(hours=1))
+        with self.begin() as database:
+            return take(database, self.packs, read_record(record), arrival)
+
+    def close(self, month: str, now: str | None = None) -> ClosedMonth:
+        """Close a month at its cut-off, or at a Japanese time."""
+        cycle = parse_cycle(month)
+        return MonthClose(self.begin, self.packs, cycle).run(parse_instant(now) if now else cycle.cut_off)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def taxi_town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TaxiTown]:
+    """An empty town with two operators, on each database."""
+    if request.param == "sqlite":
+        town = TaxiTown(f"sqlite:///{tmp_path}/taxi.sqlite3")
+    else:
+        server = request.getfixturevalue("postgres_server")
+        name = f"taxi_{next(_numbers)}"
+        server.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+        town = TaxiTown(server.url(name, OWNER))
+    town.add_operators()
+    yield town
+    town.hub.dispose()

@@ -135,7 +135,8 @@ def _fill_library(town: Town) -> None:
 
 
 def _sample(folder: Path) -> list[str]:
-    return ["--patrons", str(folder / "patrons.csv"), "--items", str(folder / "items.csv")]
+    lists = ("branches", "days", "policy", "patrons", "items")
+    return [part for name in lists for part in (f"--{name}", str(folder / f"{name}.csv"))]
 
 
 def _library_command() -> click.Group:

@@ -68,8 +68,9 @@ def run(**given: Any) -> None:
     """
     options = Options(**given)
     try:
+        resumed = options.resumed
         journal = prepared(options)
-        reason = _run(options, journal)
+        reason = _run(options, journal, resumed=resumed)
         if not options.dry_run:
             _finish(options.out, journal, reason, options.signing_key, options.language)
     except MykeyError as error:
@@ -101,9 +102,9 @@ def verify(out: Path, line: str) -> None:
         raise click.ClickException(str(error)) from error
 
 
-def _run(options: Options, journal: Journal) -> str | None:
+def _run(options: Options, journal: Journal, *, resumed: bool) -> str | None:
     setup = Setup.from_facts(facts_of(journal))
-    if options.resumed:
+    if resumed:
         click.echo(f"going on with campaign {setup.campaign}: {journal.count()}")
     if setup.simulated:
         return _run_simulated(options, journal)

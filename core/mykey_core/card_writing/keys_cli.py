@@ -120,7 +120,9 @@ def status(config: Path, *, as_json: bool) -> None:
                 "generation": known.number,
                 "provider": str(known.provider),
                 "check_value": known.check_value,
-                "held": known.number in held and provider.master_check_value(known.number).hex() == known.check_value,
+                "held": known.number in held
+                and provider.master_check_value(known.number).hex() == known.check_value
+                and known.provider.tree == provider.kind.tree,
             }
             for known in register.all(session)
         ]

@@ -11,6 +11,7 @@ from mykey_cardap.globalplatform.cap_archive import cap_components
 from mykey_cardap.globalplatform.errors import InvalidContentError
 from mykey_core.card_writing.campaigns.card_list import CHIP, ListedCard, read_list, simulated_list
 from mykey_core.card_writing.campaigns.journal import FILE, Journal
+from mykey_core.card_writing.campaigns.readers import pcsc_readers
 from mykey_core.card_writing.campaigns.run import StopRules, facts_of
 from mykey_core.card_writing.campaigns.setup import Manufacturer, Setup
 from mykey_core.card_writing.domain_desk import IssuerKeys
@@ -156,6 +157,7 @@ def _real(options: Options, profile: CardProfile, cards: list[ListedCard]) -> Se
             generation, floor = register.current(session, keys), register.floor(session)
     finally:
         database.dispose()
+    pcsc_readers(options.readers)  # there are readers, and the names are right
     return Setup(
         campaign=str(uuid7()),
         municipality=settings.municipality,

@@ -174,3 +174,91 @@ def test_a_million_commands(make_rig: Any, capsys: pytest.CaptureFixture[str]) -
         sent += 5_000
     with capsys.disabled():
         print(f"\n{sent} hostile commands", end="")  # noqa: T201 - asked for
+
+
+class HostileByChance:
+    """The same from a fixed seed, counted; sessions that pass far are changed deep inside, too."""
+
+    KINDS = ("flip", "cut", "again", "invented", "swapped")
+
+    def __init__(self, inner: Any, chance: random.Random, share: float) -> None:
+        self.inner, self.chance, self.share = inner, chance, share
+        self.answers = self.changed = 0
+        self.last = b"\x90\x00"
+
+    def send_apdu(self, sent: bytes) -> bytes:
+        """The true answer, or another."""
+        answer: bytes = self.inner.send_apdu(sent)
+        self.answers += 1
+        if self.chance.random() < self.share:
+            self.changed += 1
+            answer = self._change(bytearray(answer), self.chance.choice(self.KINDS))
+        self.last = answer
+        return answer
+
+    def _change(self, answer: bytearray, kind: str) -> bytes:
+        chance = self.chance
+        if kind == "flip":
+            answer[chance.randrange(len(answer))] ^= 1 << chance.randrange(8)
+        elif kind == "cut":
+            del answer[chance.randrange(len(answer) + 1) :]
+        elif kind == "again":
+            return self.last
+        elif kind == "swapped":
+            answer[-2:] = chance.choice((b"\x90\x00", b"\x62\x83", b"\x63\x00", b"\x61\x10", b"\x69\x82", b"\x65\x81"))
+        else:
+            return chance.randbytes(chance.randrange(120)) + b"\x90\x00"
+        return bytes(answer)
+
+
+def ride_against(rig: Any, hostile: HostileByChance, operation: int) -> bool:
+    """Everything that a terminal reads, a ride, and the settlement; whether it came to a receipt."""
+    order = rig.order(operation)
+    try:
+        directory = ServiceDirectory(hostile)
+        directory.services()
+        directory.meta()
+        reading = ServiceSession(hostile, TAXI)
+        reading.authenticate(Role.READ, rig.keys(Role.READ))
+        reading.profile()
+        reading.log()
+        session = ServiceSession(hostile, TAXI)
+        session.authenticate(Role.DEBIT, rig.keys(Role.DEBIT))
+        counter = session.state().counter
+        receipt = session.commit(order)
+        resolution = session.resolve(order, counter=counter)
+    except CardError:
+        return False
+    rig.insert()
+    assert rig.session().state().receipt == receipt == resolution.receipt
+    return True
+
+
+def hostile_rides(make_rig: Any, seed: int, answers: int) -> tuple[int, int, int]:
+    """Rides until so many answers were given: (answers, changed ones, receipts)."""
+    chance = random.Random(seed)  # noqa: S311 - test data
+    given_out = changed = receipts = 0
+    while given_out < answers:
+        rig = prepared(make_rig)
+        hostile = HostileByChance(rig.transport, chance, chance.choice((0.005, 0.05, 0.3)))
+        receipts += ride_against(rig, hostile, 2)
+        given_out += hostile.answers
+        changed += hostile.changed
+    return given_out, changed, receipts
+
+
+def test_hostile_rides_end_in_typed_errors_or_in_the_cards_own_receipt(make_rig: Any) -> None:
+    """Some thousand answers, hundreds of them changed: no other exception, no receipt but the card's own."""
+    answers, changed, receipts = hostile_rides(make_rig, 2026, 3_000)
+    assert answers >= 3_000
+    assert changed > 100
+    assert receipts > 20
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_a_million_hostile_answers(make_rig: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same with a million answers."""
+    answers, changed, receipts = hostile_rides(make_rig, 1, NIGHTLY)
+    with capsys.disabled():
+        print(f"\n{answers} answers, {changed} of them changed, {receipts} receipts", end="")  # noqa: T201 - asked for

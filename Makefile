@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types layers wheels nightly bench lock clean
+.PHONY: setup demo test lint types layers wheels nightly sweep bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,9 @@ test: setup
 
 nightly: setup
 	$(BIN)/python -m pytest -m nightly
+
+sweep: setup
+	$(BIN)/python -m pytest -n0 -m nightly cardap/tests/gp cardap/tests/service_ap
 
 lint: setup
 	$(BIN)/ruff check .

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,12 +32,13 @@ _numbers = iter(range(10_000))
 class TaxiTown:
     """A town with the taxi plugin's tables, without a hub around them."""
 
-    def __init__(self, url: str, owner_url: str | None = None) -> None:
+    def __init__(self, url: str, *, migrated: bool = False) -> None:
         self.url = url
-        maker = open_database(owner_url or url)
-        upgrade(maker.engine, "mykey_taxi", version_table_of("taxi"))
-        maker.dispose()
-        self.hub = open_database(owner_url or url, TOWN)
+        if not migrated:
+            maker = open_database(url)
+            upgrade(maker.engine, "mykey_taxi", version_table_of("taxi"))
+            maker.dispose()
+        self.hub = open_database(url, TOWN)
         self.packs: PackSeries = shipped_packs()
         self._sequence: dict[str, int] = {}
 
@@ -115,3 +118,34 @@ def taxi_town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TaxiTo
     town.add_operators()
     yield town
     town.hub.dispose()
+
+
+@pytest.fixture(scope="session")
+def empty_taxi_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the plugin's tables and two operators, to be copied."""
+    path = tmp_path_factory.mktemp("taxi") / "empty.sqlite3"
+    town = TaxiTown(f"sqlite:///{path}")
+    town.add_operators()
+    town.hub.dispose()
+    raw = sqlite3.connect(path)
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    raw.close()
+    return path
+
+
+@pytest.fixture
+def fresh_town(empty_taxi_database: Path, tmp_path: Path) -> Callable[[], AbstractContextManager[TaxiTown]]:
+    """Makes empty towns, as many as a test wants, each without the migrations' time."""
+    numbers = iter(range(1_000_000))
+
+    @contextmanager
+    def make() -> Iterator[TaxiTown]:
+        path = tmp_path / f"town-{next(numbers)}.sqlite3"
+        shutil.copy(empty_taxi_database, path)
+        town = TaxiTown(f"sqlite:///{path}", migrated=True)
+        try:
+            yield town
+        finally:
+            town.hub.dispose()
+
+    return make

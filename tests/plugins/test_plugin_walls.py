@@ -33,8 +33,8 @@ def use_raw_connection(hub: Any, statement: str, *, walled: bool) -> None:
         if walled:
             raw.execute(text(statement))
         else:
-            with core_session(database):
-                raw.execute(text(statement))
+            with core_session(database) as core:
+                core.connection.execute(text(statement))
 
 
 @pytest.mark.parametrize("statement", ATTACKS)

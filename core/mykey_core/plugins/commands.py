@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from mykey_core.clock import system_clock
+from mykey_core.consent.people import TapPeople
+from mykey_core.identity.people import People
 from mykey_core.plugins.config import read_plugins_file
 from mykey_core.plugins.context import PluginContext, PluginDatabase
 from mykey_core.plugins.errors import PluginConfigError
@@ -32,10 +35,15 @@ def plugin_sessions(config: Path, plugin: str) -> Iterator[Callable[[], PluginTr
         reason = f"{report.state.value}: {report.reason}" if report else "it is not installed"
         raise PluginConfigError(plugin, reason)
 
+    keys = settings.identity.open_keys(settings.keys_file, settings.municipality)
+    people = People(settings.municipality, keys)
+    manifest, grants = loaded.context.manifest, loaded.context.grants
+
     @contextmanager
     def begin() -> Iterator[tuple[PluginContext, PluginDatabase]]:
         with database.writing() as session, runtime.opened(loaded, session) as tables:
-            yield loaded.context, tables
+            nobody = TapPeople(manifest, grants, people, None, system_clock(), session)
+            yield loaded.context.with_people(nobody, tables), tables
 
     try:
         yield begin

@@ -13,8 +13,9 @@ from enum import Enum
 from uuid import UUID
 
 REDACTED = "[redacted]"
-_EVENT = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+){0,9}")
-_CODE = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+){1,9}")
+_WORD = "[a-z][a-z0-9]{0,23}"
+_EVENT = re.compile(rf"{_WORD}(?:[._-][a-z0-9]{{1,24}}){{0,9}}")
+_CODE = re.compile(rf"{_WORD}(?:[._-][a-z0-9]{{1,24}}){{1,9}}")
 _DIGITS = re.compile(r"[0-9]{4,}")
 _SMALL = 1000
 

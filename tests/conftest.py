@@ -30,11 +30,10 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def outside_python(wheels: list[Path]) -> OutsidePython:
+def outside_python(wheels: list[Path], borrow: Callable[[Path], None]) -> OutsidePython:
     """Make a new environment with the wheels in a folder; returns its Python.
 
-    Third-party libraries come from this environment, our own code does not: a path in a .pth file is not searched for
-    further .pth files, so the editable installs stay invisible.
+    Third-party libraries come from this environment, our own code does not.
     """
 
     def make(folder: Path) -> Path:
@@ -42,8 +41,22 @@ def outside_python(wheels: list[Path]) -> OutsidePython:
         python = folder / "bin" / "python"
         command = [str(python), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
         subprocess.run([*command, *map(str, wheels)], check=True, capture_output=True)
-        site = next(folder.glob("lib/python*/site-packages"))
-        (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+        borrow(folder)
         return python
 
     return make
+
+
+@pytest.fixture(scope="session")
+def borrow(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Lend the third-party libraries of this environment to another one, and nothing of this checkout."""
+    lent = tmp_path_factory.mktemp("libraries")
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not entry.name.startswith(("mykey", "_mykey", "__editable__", "__pycache__")) and entry.suffix != ".pth":
+            (lent / entry.name).symlink_to(entry)
+
+    def lend(environment: Path) -> None:
+        site = next(environment.glob("lib/python*/site-packages"))
+        (site / "borrowed.pth").write_text(f"{lent}\n", encoding="utf-8")
+
+    return lend

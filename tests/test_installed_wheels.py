@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("wheels")  # they are built once
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_the_demo_runs_from_the_installed_wheels(outside_python: Callable[[Path], Path], tmp_path: Path) -> None:
     """`mykey demo --check` passes outside of the checkout, so nothing is missing from the wheels."""
     python = outside_python(tmp_path / "environment")

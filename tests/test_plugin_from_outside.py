@@ -39,7 +39,7 @@ def rendered(outside_python: Callable[[Path], Path], tmp_path: Path) -> tuple[Pa
     return python, folder
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.postgres
 def test_a_rendered_plugin_passes_its_tests(rendered: tuple[Path, Path]) -> None:
     """Its own tests and the whole conformance suite are green, on both databases, and the checker finds no fault."""
@@ -53,7 +53,7 @@ def test_a_rendered_plugin_passes_its_tests(rendered: tuple[Path, Path]) -> None
     assert findings["errors"] == 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_plugin_lives_in_a_hub(rendered: tuple[Path, Path]) -> None:
     """It is granted and enabled, a card is tapped, it is disabled with its data kept, and purged with an export."""
     python, folder = rendered

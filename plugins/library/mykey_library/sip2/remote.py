@@ -60,7 +60,7 @@ class Sip2Circulation:
         self._now = now
         self._language = _LANGUAGES.get(language, Language.UNKNOWN).value
         self._sleep = sleep
-        self._truth = Truth(self._look_up_item, self._look_up_loans, self._profile, sleep)
+        self._truth = Truth(self._look_up_item, self._look_up_account, self._profile, sleep)
 
     # -- what every request carries ----------------------------------------------------------------------
 
@@ -143,8 +143,8 @@ class Sip2Circulation:
     def _look_up_item(self, item: str) -> ItemRecord:
         return self.item_information(item)
 
-    def _look_up_loans(self, patron: str, pin: str | None) -> Account:
-        return self.patron_information(patron, pin=pin, listing=Listing.CHARGED)
+    def _look_up_account(self, patron: str, pin: str | None, listing: Listing) -> Account:
+        return self.patron_information(patron, pin=pin, listing=listing)
 
     # -- changes -----------------------------------------------------------------------------------------
 
@@ -232,7 +232,12 @@ class Sip2Circulation:
             title=request.title or None,
             **self._common(),
         )
-        return self._change(message, lambda answer: readings.held(answer, self._profile), HoldOutcome)
+        return self._change(
+            message,
+            lambda answer: readings.held(answer, self._profile),
+            HoldOutcome,
+            lambda: self._truth.of_hold(request),
+        )
 
     def fee_paid(
         self, patron: str, amount_yen: int, *, transaction: str = "", fee: str = "", pin: str | None = None

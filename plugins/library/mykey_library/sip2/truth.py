@@ -11,8 +11,12 @@ from dataclasses import replace
 from mykey_library.circulation import (
     Account,
     CheckoutRequest,
+    HoldMode,
+    HoldOutcome,
+    HoldRequest,
     ItemRecord,
     ItemState,
+    Listing,
     LoanOutcome,
     Reason,
     ReturnOutcome,
@@ -31,12 +35,12 @@ class Truth:
     def __init__(
         self,
         item: Callable[[str], ItemRecord],
-        loans: Callable[[str, str | None], Account],
+        account: Callable[[str, str | None, Listing], Account],
         profile: SystemProfile,
         sleep: Callable[[float], None],
     ) -> None:
         self._item = item
-        self._loans = loans
+        self._account = account
         self._profile = profile
         self._sleep = sleep
 
@@ -72,7 +76,7 @@ class Truth:
 
     def _has(self, patron: str, pin: str | None, item: str) -> bool | None:
         """Whether the item is among the patron's loans; None when the list does not say."""
-        account = self._loans(patron, pin)
+        account = self._account(patron, pin, Listing.CHARGED)
         if not self._profile.lists_items:
             return None
         if any(entry.item == item for entry in account.entries):
@@ -132,3 +136,21 @@ class Truth:
         moved = (self._item(item).due_at or before.due_at) > before.due_at
         verdict = Verdict.DONE if moved else Verdict.NOT_DONE
         return LoanOutcome(verdict, None if moved else Reason.NO_ANSWER, renewed=moved, **known)  # type: ignore[arg-type] # the names are right
+
+    def of_hold(self, request: HoldRequest) -> HoldOutcome:
+        """Found when the item is named among the holds, or when the patron has none; else UNKNOWN.
+
+        A hold on any copy may be listed under another copy, so that an item which is not named proves nothing.
+        """
+        if request.mode is HoldMode.CHANGE or not (request.item and self._profile.lists_items):
+            return HoldOutcome(Verdict.UNKNOWN, Reason.NO_ANSWER, item=request.item)
+        accounts = [
+            self._account(request.patron, request.pin, listing)
+            for listing in (Listing.HOLDS, Listing.UNAVAILABLE_HOLDS)
+        ]
+        named = any(entry.item == request.item for account in accounts for entry in account.entries)
+        if not named and any(account.counts.holds + account.counts.unavailable_holds for account in accounts):
+            return HoldOutcome(Verdict.UNKNOWN, Reason.NO_ANSWER, item=request.item)
+        done = named == (request.mode is HoldMode.ADD)
+        verdict = Verdict.DONE if done else Verdict.NOT_DONE
+        return HoldOutcome(verdict, None if done else Reason.NO_ANSWER, item=request.item)

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from mykey_library.circulation import CheckoutRequest, CirculationUnavailable, ItemState, Reason, Verdict
+from mykey_library.circulation import (
+    CheckoutRequest,
+    CirculationUnavailable,
+    HoldMode,
+    HoldRequest,
+    ItemState,
+    Reason,
+    Verdict,
+)
 from mykey_library.sip2.errors import ConnectionFailed
 
 PATRONS = ("10000017", "10000025", "10000033", "10000041")
@@ -177,6 +185,22 @@ def test_a_renewal_that_is_not_answered(
     library.now += timedelta(days=4)
     line._pass = _closing_after(lost)
     assert system.renew(CheckoutRequest(PATRONS[0], "A1000001")).verdict is verdict
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(b"16", Verdict.DONE), (b"15", Verdict.NOT_DONE)])
+def test_a_hold_that_is_not_answered(
+    lost: bytes,
+    verdict: Verdict,
+    serve: Callable[..., Any],
+    connect: Callable[..., Any],
+    proxy: Callable[..., Any],
+) -> None:
+    """A hold whose request or answer is lost is found among the patron's holds."""
+    line = proxy(serve().port, rate=0, seed=1)
+    _, system = connect(line.port, **FAST)
+    system.checkout(CheckoutRequest(PATRONS[1], "A1000001"))
+    line._pass = _closing_after(lost)
+    assert system.hold(HoldRequest(HoldMode.ADD, PATRONS[0], "A1000001")).verdict is verdict
 
 
 def test_a_slow_system_executes_once(library: Any, serve: Callable[..., Any], connect: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from flask import Flask, render_template, request, url_for
 from markupsafe import Markup
@@ -86,13 +87,10 @@ class PageFrame:
 
     def languages(self) -> Iterator[tuple[str, str, str]]:
         """(code, name, address of this page in that language)."""
+        kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+        path = quote(request.script_root + request.path)
         for code in LANGUAGES:
-            kept = {name: value for name, value in request.args.items() if name != "lang"}
-            yield (
-                code,
-                _NAMES[code],
-                url_for(request.endpoint or "static", **{**(request.view_args or {}), **kept}, lang=code),
-            )
+            yield code, _NAMES[code], f"{path}?{urlencode([*kept, ('lang', code)])}"
 
     def navigation(self) -> list[Link]:
         """The items of the area that is shown, the hub's and its plugins'."""

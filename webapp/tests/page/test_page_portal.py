@@ -1,0 +1,193 @@
+"""The citizen portal in Chromium, with the real agent and virtual cards: signing in, another device, everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+AXE_OPTIONS = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    }
+}
+PAGES = ("", "services", "messages", "consents", "delegations", "accesses", "devices", "export")
+WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong, as `rule: element` lines."""
+    found = Axe().run(page, options=AXE_OPTIONS).response["violations"]
+    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+
+
+def link(visitor: Any) -> None:
+    """Register the card at the library desk, unless an earlier test has."""
+    visitor.link("adult", "1234", "10000033")
+    visitor.leave()
+
+
+def sign_in(visitor: Any, language: str = "en") -> Page:
+    """From the sign-in page to the portal, with the card that is in the reader or the tray."""
+    page: Page = visitor.page
+    page.goto(f"{visitor.demo.origin}/sign-in/?lang={language}")
+    page.locator("#pin, [data-card=adult]").first.wait_for()
+    if page.locator("[data-card=adult]").count():
+        page.click("[data-card=adult]")
+    page.fill("#pin", "1234")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/my/")
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["ja", "en", "ja-Hira"])
+def test_axe_on_every_page(visit: Callable[..., Any], language: str, scheme: str) -> None:
+    """No violation on any page, in each language, light and dark, and no sideways scrolling at 320 pixels."""
+    visitor = visit(language, color_scheme=scheme)
+    link(visitor)
+    page = sign_in(visitor, language)
+    found: dict[str, list[str]] = {}
+    for name in (*PAGES, "services/library/leave", "no-such-page"):
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(f"{visitor.demo.origin}/my/{name}")
+        found[name] = violations(page)
+        page.set_viewport_size({"width": 320, "height": 640})
+        found[name] += [] if page.evaluate(WIDE) == 0 else ["wider than 320 pixels"]
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        found[name] += [] if page.evaluate(WIDE) == 0 else ["wider than 320 pixels at 200 %"]
+    assert found == {name: [] for name in found}
+
+
+def test_axe_while_signing_in(visit: Callable[..., Any]) -> None:
+    """The panel without agent, with a card to place, with the PIN, and with a refusal."""
+    visitor = visit("ja")
+    page: Page = visitor.page
+    page.goto(f"{visitor.demo.origin}/sign-in/")
+    page.locator("[data-card=adult]").wait_for()
+    found = {"card": violations(page)}
+    page.click("[data-card=revoked]")
+    page.locator("#pin").wait_for()
+    found["pin"] = violations(page)
+    page.fill("#pin", "1234")
+    page.click("#pin-ok")
+    expect(page.locator("#panel code")).to_have_text("certificate_revoked")
+    found["refusal"] = violations(page)
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    page.locator("#pairing-code").wait_for()
+    found["pairing"] = violations(page)
+    assert found == {name: [] for name in found}
+
+
+def test_a_wrong_pin_leaves_outside(visit: Callable[..., Any]) -> None:
+    """The tries left are shown, the right PIN afterwards signs in, and the PIN never goes to the hub."""
+    visitor = visit("en")
+    link(visitor)
+    page: Page = visitor.page
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.post_data or "") if visitor.demo.origin in one.url else None)
+    page.goto(f"{visitor.demo.origin}/sign-in/")
+    page.click("[data-card=adult]")
+    page.fill("#pin", "9876")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pin-tries")).to_contain_text("2")
+    page.fill("#pin", "1234")
+    page.click("#pin-ok")
+    page.wait_for_url("**/my/")
+    assert not any("9876" in body or '"pin"' in body for body in sent)
+
+
+def test_by_another_device(visit: Callable[..., Any], browser: Browser) -> None:
+    """A phone without reader shows a QR code; the desk compares, reads the card, and the phone is in."""
+    desk = visit("en")
+    link(desk)
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB").new_page()
+    phone.goto(f"{desk.demo.origin}/sign-in/")
+    phone.click("text=Show a QR code")
+    code, digits = phone.inner_text("#code"), phone.inner_text("#comparison")
+    assert violations(phone) == []
+    page: Page = desk.page
+    page.goto(f"{desk.demo.origin}/sign-in/approve#code={code}")
+    expect(page.locator("#comparison")).to_have_text(digits)
+    assert code not in page.url
+    assert violations(page) == []
+    page.click("#same")
+    page.locator("#pin, [data-card=adult]").first.wait_for()
+    if page.locator("[data-card=adult]").count():
+        page.click("[data-card=adult]")
+    page.fill("#pin", "1234")
+    page.click("#pin-ok")
+    page.wait_for_url("**/approved")
+    phone.get_by_role("button", name="Open my page").click(timeout=10_000)
+    phone.wait_for_url("**/my/")
+    expect(phone.get_by_role("heading", level=1)).to_have_text("My page")
+    phone.context.close()
+
+
+def _tab_to(page: Page, selector: str) -> None:
+    for _ in range(60):
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab does not reach {selector}")
+
+
+def test_keyboard_alone(visit: Callable[..., Any]) -> None:
+    """Signing in, going to the consents and signing out without a mouse; the skip link leads past the menu."""
+    visitor = visit("en")
+    link(visitor)
+    page: Page = visitor.page
+    page.goto(f"{visitor.demo.origin}/sign-in/")
+    page.locator("[data-card=adult]").wait_for()
+    _tab_to(page, "[data-card=adult]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pin")).to_be_focused()
+    page.keyboard.type("1234")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/my/")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_be_focused()
+    _tab_to(page, "a[href='/my/consents']")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/my/consents")
+    _tab_to(page, "#sign-out button")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/sign-in/**")
+    page.goto(f"{visitor.demo.origin}/my/")
+    assert "/sign-in/" in page.url
+
+
+def test_without_script(visit: Callable[..., Any], browser: Browser) -> None:
+    """Where no card is read, nothing needs a script: the portal works with the session alone."""
+    visitor = visit("en")
+    link(visitor)
+    page = sign_in(visitor)
+    cookies = page.context.cookies()
+    plain = browser.new_context(java_script_enabled=False, locale="en-GB")
+    plain.add_cookies(cookies)  # type: ignore[arg-type]
+    other = plain.new_page()
+    other.goto(f"{visitor.demo.origin}/my/devices")
+    expect(other.locator("main")).to_contain_text("This device")
+    other.click("nav >> text=日本語")
+    expect(other.locator("h1")).to_have_text("サインイン中の端末")
+    plain.close()
+
+
+def test_paper_shows_the_content_only(visit: Callable[..., Any]) -> None:
+    visitor = visit("en")
+    link(visitor)
+    page = sign_in(visitor)
+    page.goto(f"{visitor.demo.origin}/my/accesses")
+    page.emulate_media(media="print")
+    expect(page.locator(".timeline")).to_be_visible()
+    for hidden in (".navigation", ".languages", "#sign-out", ".foot"):
+        expect(page.locator(hidden)).to_be_hidden()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import random
 import resource
 import sqlite3
@@ -43,22 +44,29 @@ INSERT = "INSERT INTO taxi_settlement VALUES (?,?,?,?,?,?,?,?,?,?)"
 
 
 class Stopwatch:
-    """Seconds by name."""
+    """Seconds by name, of the clock and of the processor."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
         """Measure a block."""
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.process_time()
         yield
         self.seconds[name] = time.perf_counter() - begin
+        self.cpu[name] = time.process_time() - cpu
 
     @property
     def total(self) -> float:
-        """All of them."""
+        """All of them, by the clock."""
         return sum(self.seconds.values())
+
+    @property
+    def processor(self) -> float:
+        """All of them, of the processor."""
+        return sum(self.cpu.values())
 
 
 def rides(count: int) -> Iterator[tuple[Any, ...]]:
@@ -84,6 +92,7 @@ def fill(path: Path, count: int) -> None:
     upgrade(database.engine, "mykey_taxi", version_table_of("taxi"))
     database.dispose()
     raw = sqlite3.connect(path)
+    raw.execute("PRAGMA journal_mode=WAL")
     raw.executemany(f"INSERT INTO taxi_ride VALUES ({','.join('?' * 19)})", rides(count))  # noqa: S608 - question marks
     people = [(TOWN, f"r-{number:024d}", f"{number:043d}", 0) for number in range(RIDERS)]
     raw.executemany("INSERT INTO taxi_rider VALUES (?,?,?,?)", people)
@@ -95,6 +104,7 @@ def fill(path: Path, count: int) -> None:
 
 def floor(path: Path, folder: Path) -> Stopwatch:
     """The raw steps."""
+    gc.disable()  # as in the close: the floor is what the steps cost, not the search for cycles
     raw, watch = sqlite3.connect(path), Stopwatch()
     query = "SELECT ride_id, operator_id, board_at, meter_yen, discount_yen, riders FROM taxi_ride ORDER BY board_at"
     given = raw.execute(query).fetchall()
@@ -175,10 +185,11 @@ def main() -> None:
         raw = floor(folder / "floor.sqlite3", folder)
     for title, watch in (("raw", raw), ("ours", settled)):
         for step, seconds in watch.seconds.items():
-            print(f"{title:5} {step:28} {seconds:7.2f} s")
-        print(f"{title:5} {'sum':28} {watch.total:7.2f} s")
-    ratio = settled.total / raw.total
-    print(f"P16 {count:,} rides: {ratio:.2f} x raw (<= {TARGET}), peak memory {peak:.0f} MB (<= {TARGET_MB})")
+            print(f"{title:5} {step:28} {seconds:7.2f} s, processor {watch.cpu[step]:7.2f} s")
+        print(f"{title:5} {'sum':28} {watch.total:7.2f} s, processor {watch.processor:7.2f} s")
+    wall, cpu = settled.total / raw.total, settled.processor / raw.processor
+    ratios = f"{wall:.2f} x raw by the clock, {cpu:.2f} x by the processor (<= {TARGET})"
+    print(f"P16 {count:,} rides: {ratios}, peak memory {peak:.0f} MB (<= {TARGET_MB})")
 
 
 if __name__ == "__main__":

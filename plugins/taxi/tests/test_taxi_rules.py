@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mykey_taxi.cli import taxi
@@ -206,6 +206,7 @@ def test_packs_of_one_day_are_refused() -> None:
         PackSeries([pack, with_overrides(pack, {"valid_from": "2026-04-01"})])
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1952, 6, 1), datetime(2200, 1, 1)))  # noqa: DTZ001 - made aware below
 def test_civil_time_as_numbers_is_tokyo_time(naive: datetime) -> None:
     """The integer arithmetic gives the date and minute that zoneinfo gives."""
@@ -215,6 +216,7 @@ def test_civil_time_as_numbers_is_tokyo_time(naive: datetime) -> None:
     assert (day_of(value), minute_of(value)) == (local.toordinal(), local.hour * 60 + local.minute)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30), st.integers(0, 10)), max_size=12))
 def test_overlaps_are_those_of_every_pair(spans: list[tuple[str, int, int]]) -> None:
     """The sweep finds what comparing every pair finds (TX-L7)."""
@@ -228,6 +230,7 @@ def test_overlaps_are_those_of_every_pair(spans: list[tuple[str, int, int]]) -> 
     assert set(overlapping(rides)) == wanted
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 50_000),
     st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6),

@@ -6,6 +6,7 @@ from typing import Final
 
 from mykey_taxi.errors import ZenginError
 from mykey_taxi.zengin import layout
+from mykey_taxi.zengin.build import build
 from mykey_taxi.zengin.layout import LENGTH, Item
 from mykey_taxi.zengin.records import Account, Payer, Payment, TransferFile
 from mykey_taxi.zengin.text import ENCODING, Field, half_width
@@ -109,4 +110,6 @@ def parse(content: bytes) -> TransferFile:
         )
     if int(trailer["total"]) != file.total:
         raise ZenginError("trailer", "total", f"it says {int(trailer['total'])}, and the payments are {file.total}")
+    if build(file, ends="crlf" if content[LENGTH : LENGTH + 2] == _CRLF else "none") != content:
+        raise ZenginError("file", "content", "a field holds what cannot stand there")
     return file

@@ -186,3 +186,13 @@ def test_an_unknown_member_of_the_file_is_an_error(distributions: Any, town: Tow
 
     with pytest.raises(ConfigurationError, match="service_point"):
         town(distributions.install("stall") + settings.replace("points =", "service_pointz ="))
+
+
+@pytest.mark.parametrize(("points", "code"), [('["desk"]', "stall.done"), ('["elsewhere"]', "service_not_allowed")])
+def test_a_plugin_is_offered_at_the_service_points_that_the_town_names(
+    distributions: Any, town: Town, points: str, code: str
+) -> None:
+    """`service_points` of plugins.toml narrows what a service point may offer."""
+    hub = town(distributions.install("stall") + f"service_points = {points}\n")
+    answer = hub.terminal().act("stall-desk", "open")
+    assert (answer["code"] if "code" in answer else answer["result"]["code"]) == code

@@ -158,7 +158,8 @@ class PluginPeople:
 
     def subject_of_mykey_id(self, mykey_id: str) -> str | None:
         """The pairwise id of whoever is enrolled with this MyKey ID, for links that a service takes over; or None."""
-        return self.people.subject_of_mykey_id(mykey_id)
+        with self._core():
+            return self.people.subject_of_mykey_id(mykey_id)
 
     def _core(self) -> AbstractContextManager[object]:
         return nullcontext() if self.database is None else core_session(self.database)

@@ -73,6 +73,7 @@ class PluginRuntime:
         self._routes = {
             service.name: Route(plugin, service, plugin.choice.services.get(service.name, ServicePolicy()))
             for plugin in plugins.values()
+            if plugin.context.may(Capability.TAP) or plugin.context.may(Capability.OFFLINE)
             for service in plugin.context.manifest.services
         }
         self._subscribers = _subscribers(self.plugins)
@@ -121,6 +122,8 @@ class PluginRuntime:
         A `ConsentDenied` that the plugin lets pass is no fault: it is raised as it is.
         """
         plugin = route.plugin
+        if not plugin.context.may(Capability.TAP):
+            raise PluginFault(plugin.context.name, "mykey_tap")
         with self.opened(plugin, session) as database:
             context = plugin.context.with_people(people, database)
             result = call(plugin, "mykey_tap", TapResult, context=context, request=request, database=database)

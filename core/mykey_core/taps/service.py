@@ -210,6 +210,8 @@ class TapService:
         route = self._plugins.route(service)
         if route is None:
             raise TapRefused("service_unavailable")
+        if not route.is_offered_at(terminal.service_point):
+            raise TapRefused("service_not_allowed")
         wanted = route.service.action(action)
         if wanted is None:
             raise TapRefused("action_unknown")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Playwright, Route, expect
 
 from mykey_terminal.enrolment import StateDirectory
 from mykey_web.cli import hub as hub_command
@@ -200,3 +201,58 @@ def test_a_visit_by_keyboard_alone(visit: Callable[..., Any]) -> None:
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     visitor.wait("ended")
+
+
+# -- a managed browser: the shipped policy template, in a mount namespace of its own ----------------------------
+
+POLICY = Path(__file__).resolve().parents[3] / "packaging" / "browser" / "mykey-policy.json"
+
+
+def _managed_chromium(folder: Path, chromium: str, policy: dict[str, Any]) -> Path:
+    """A program that starts Chromium with this policy, seen by nobody else on the computer."""
+    managed = folder / "etc-chromium" / "policies" / "managed"
+    managed.mkdir(parents=True)
+    (managed / "mykey.json").write_text(json.dumps(policy), encoding="utf-8")
+    program = folder / "managed-chromium"
+    mount = f"mount --make-rprivate / && mount --bind {folder / 'etc-chromium'} /etc/chromium"
+    program.write_text(f'#!/bin/sh\nexec unshare -m sh -c \'{mount} && exec {chromium} "$@"\' sh "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace of its own needs root")
+@pytest.mark.parametrize("granted", ["granted", ""])
+def test_the_policy_template_lets_a_public_hub_reach_the_agent(
+    playwright_session: Playwright, chromium: str, chromium_flags: list[str], demo: Any, tmp_path: Path, granted: str
+) -> None:
+    """With the shipped template the page of a public hub works without a question; for another hub it is refused."""
+    origin = f"http://localhost:{demo.port}"
+    named = origin if granted else "https://another.example.jp"
+    policy = json.loads(POLICY.read_text(encoding="utf-8").replace("https://hub.example.jp", named))
+    policy["URLAllowlist"] += ["about:blank", origin]  # the test's own way in
+    for forbidding_tests in ("IncognitoModeAvailability", "DeveloperToolsAvailability"):
+        del policy[forbidding_tests]
+    point = str(StateDirectory(demo.state).load()[0].service_point["name"])
+    arguments = ["terminal", "run", "--point", point, "--state", str(demo.state), "--port", "0", "--virtual"]
+    agent = processes.Child([*arguments, "--allow-origin", origin], demo.log)
+    browser = playwright_session.chromium.launch(
+        executable_path=_managed_chromium(tmp_path, chromium, policy),
+        args=[
+            *chromium_flags,
+            "--host-resolver-rules=MAP localhost 127.0.0.1",
+            f"--ip-address-space-overrides=127.0.0.1:{demo.port}=public",
+        ],
+    )
+    try:
+        page = browser.new_page()
+        port = agent.announcement["address"].rsplit(":", 1)[1]
+        page.goto(f"{origin}/point?lang=en#agent={port}&pair={agent.announcement['pairing_code']}", wait_until="commit")
+        if granted:
+            page.locator("#stage[data-screen=idle], #stage[data-screen=choose]").wait_for()
+        else:
+            said = page.wait_for_event("console", lambda line: "address space" in line.text)
+            assert "Permission was denied" in said.text
+            expect(page.locator("#stage")).to_have_attribute("data-screen", "setup")
+    finally:
+        browser.close()
+        agent.stop()

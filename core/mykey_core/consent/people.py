@@ -79,6 +79,11 @@ class TapPeople:
                 return delegated
         raise ConsentDenied(ConsentCode.NO_DELEGATION)
 
+    def subject_of_mykey_id(self, mykey_id: str) -> str | None:
+        """The pairwise id of whoever is enrolled with this MyKey ID, for links that a service takes over; or None."""
+        known = self.people.find_mykey_id(self.session, mykey_id, self.manifest.name)
+        return None if known is None else self.people.subject_for(self.session, known, self.manifest.name, self.at)
+
     def _purpose(self, name: str) -> Purpose:
         found = next((purpose for purpose in self.manifest.purposes if purpose.name == name), None)
         if found is None:

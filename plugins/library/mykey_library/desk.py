@@ -70,7 +70,7 @@ class Desk:
             return self._refused("linked_to_other_number")
         if not self._library.patron_status(number).known:
             return self._denied(Reason.PATRON_UNKNOWN, offers=("link",))
-        if self._links.is_linked(number):
+        if self._links.has_card(number):
             return self._refused("number_taken")
         self._links.add(self._subject(), number, LinkKind.AUTH_CERTIFICATE, self._request.at)
         return self._account(number, "linked", opens_visit=True)
@@ -171,7 +171,9 @@ class Desk:
         return self._request.subject
 
     def _next(self) -> tuple[str, ...]:
-        return (*_VISIT, *_FAMILY) if self._request.subject and self._context.may("people") else _VISIT
+        """What makes sense next; the family's actions for those who may act for somebody."""
+        someone = self._request.subject and family.numbers(self._context, self._links, self._request.service)
+        return (*_VISIT, *_FAMILY) if someone else _VISIT
 
     def _refused(self, code: str, *, offers: tuple[str, ...] = ()) -> TapResult:
         return TapResult(Outcome.REFUSED, f"library.{code}", self._views.message(code), offers=offers)

@@ -23,6 +23,7 @@ Row = Mapping[str, str]
 T = TypeVar("T")
 _NUMBER: Final = re.compile(r"[0-9A-Z]{6,14}")
 _BARCODE: Final = re.compile(r"[0-9A-Z]{6,14}")
+_MYKEY_ID: Final = re.compile(r"[A-Z0-9]{8}")
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 _ISBN: Final = re.compile(r"([0-9]{9}[0-9X]|97[89][0-9]{10})?")
 _LANGUAGES: Final = ("", "ja", "en", "ja-Hira")
@@ -174,6 +175,12 @@ def read_branch(row: Row) -> NewBranch:
         raise ValueError("closed_weekdays are digits from 0 (Monday) to 6 (Sunday), and not all of them")
     code = _fits(_CODE, row["code"], "code is a short word in small letters, such as main")
     return NewBranch(code, row["title"] or code, closed, row.get("service_points", ""))
+
+
+def read_link(row: Row) -> tuple[str, str]:
+    """A line with mykey_id and number, as the MyKey platform has them."""
+    mykey_id = _fits(_MYKEY_ID, row["mykey_id"], "a MyKey ID has eight capital letters or digits")
+    return mykey_id, _fits(_NUMBER, row["number"], "a patron number has 6 to 14 digits or capital letters")
 
 
 def read_day(row: Row) -> tuple[str, date, bool]:

@@ -36,9 +36,13 @@ class Links:
         """The kinds of links that this pairwise id has."""
         return frozenset(LinkKind(row.kind) for row in self.rows.all(self.rows.select(link, subject=subject)))
 
-    def is_linked(self, number: str) -> bool:
-        """Whether a card, or a MyKey ID, is linked to this patron."""
-        return self.rows.one(link, patron_number=number) is not None
+    def kinds_of_number(self, number: str) -> frozenset[LinkKind]:
+        """The kinds of links that a patron has; empty when nobody is linked."""
+        return frozenset(LinkKind(row.kind) for row in self.rows.all(self.rows.select(link, patron_number=number)))
+
+    def has_card(self, number: str) -> bool:
+        """Whether some card is linked to this patron. A link by MyKey ID alone leaves room for the patron's card."""
+        return LinkKind.AUTH_CERTIFICATE in self.kinds_of_number(number)
 
     def add(self, subject: str, number: str, kind: LinkKind, at: datetime) -> None:
         """Link a pairwise id to a patron; a link that is there already stays as it is."""

@@ -202,9 +202,9 @@ class Lending(RuleBasedStateMachine):
 def test_any_order_of_acts(make_hub: MakeHub, hub_database: DatabaseUrls | None) -> None:
     """Lend, return, hold, cancel, renew and let days go by, in every order: the invariants hold after each act."""
     hub = make_hub("library", database=hub_database)
-    examples = 20 if hub_database is None else 6
+    examples = 12 if hub_database is None else 4
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         lambda: Lending(hub),
-        settings=settings(max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=checks),
+        settings=settings(max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=checks),
     )

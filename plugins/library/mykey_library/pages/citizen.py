@@ -61,7 +61,7 @@ def join() -> str | Response:
         number = request.form.get("number", "").strip()
         patron = library.register.lock(number)
         good = patron is not None and patron.pin_ok(request.form.get("pin", "")) is True
-        if not good or links.is_linked(number):
+        if not good or links.has_card(number):
             return render("mykey_library/join.html", wrong=t("join.wrong"))
         links.add(asked.new_subject(database), number, LinkKind.AUTH_CERTIFICATE, asked.at)
     return redirect_after(".show", notice="join.done")

@@ -101,6 +101,14 @@ def test_without_error_detection(serve: Callable[..., Any], raw: Callable[[int],
     assert b"AZ" not in line.ask(CHECKOUT + b"\r")
 
 
+def test_error_detection_required(serve: Callable[..., Any], raw: Callable[[int], Any], library: Any) -> None:
+    """An account may insist on AY and AZ from the first message after the login on."""
+    line = raw(serve(error_detection="required").port)
+    assert line.ask(LOGIN + b"\r") == b"941\r"
+    assert line.ask(CHECKOUT + b"\r") == b"96AZFEF6\r"
+    assert library.loans() == {}
+
+
 def test_pieces(machine: Any) -> None:
     """Single bytes, two messages in one piece, stray line ends: answers come in the order of the requests."""
     for octet in seal(CHECKOUT, 1) + b"\r\n":
@@ -172,10 +180,12 @@ def test_old_work_is_finished_before_a_new_login(
     port = serve().port
     old, new = raw(port), raw(port)
     old.ask(LOGIN + b"\r")
-    library.slow = 0.5
+    library.slow = 1.5
+    began = time.monotonic()
     old.send(CHECKOUT + b"\r")
     time.sleep(0.1)
     assert new.ask(LOGIN + b"\r") == b"941\r"
+    assert time.monotonic() - began > 1.5
     library.slow = 0.0
     assert list(library.loans()) == [ITEM.decode()]
 

@@ -62,7 +62,7 @@ def test_unknown_language_is_not_found(client: FlaskClient) -> None:
 def test_everything_the_shell_names_is_there(client: FlaskClient) -> None:
     """Scripts, style sheets and pictures are our own files, and each is served with the right type."""
     page = client.get("/point").text
-    named = re.findall(r'(?:src|href)="(/[^"]+)"', page)
+    named = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
     assert len(named) > 8
     for address in named:
         with client.get(address) as answer:

@@ -101,6 +101,7 @@ def announce(origin: str, announcement: dict[str, str]) -> None:
     click.echo("")
     click.echo(f"  {_address(origin, announcement)}")
     click.echo("")
+    click.echo(f"  マイページ · the citizen's own page: {origin}/my/ （同じタブから · from the same tab）")
     click.echo("  開いてカードをかざしてください（暗証番号は画面のカードに書いてあります）。終了は Ctrl-C。")
     click.echo("  Open it and tap a card (its PIN is written beside it). End with Ctrl-C. All people are synthetic.")
 

@@ -41,6 +41,7 @@ from mykey_terminal.readers.virtual import VirtualReader
 from mykey_terminal.run_command import add_run_commands
 from mykey_terminal.status import terminal_status
 from mykey_terminal.tap import TapRequest, TapRunner
+from mykey_terminal.token_key import TokenPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +73,20 @@ def terminal() -> None:
 @click.option("--name", default=platform.node, help="Name of this terminal for the administration.")
 @_state_option
 @_language_option
+@click.option("--pkcs11", type=click.Path(path_type=Path), help="Make the device key in a token: the vendor's module.")
+@click.option("--token", help="Label of the token.")
+@click.option("--token-pin-file", type=click.Path(path_type=Path), help="File (mode 0600) with the token's PIN.")
 def enrol_command(
-    *, address: str, code: str | None, code_stdin: bool, name: str, state: Path, language: str | None
+    *,
+    address: str,
+    code: str | None,
+    code_stdin: bool,
+    name: str,
+    state: Path,
+    language: str | None,
+    pkcs11: Path | None,
+    token: str | None,
+    token_pin_file: Path | None,
 ) -> None:
     """Become a terminal of a hub with a one-time code."""
     if code_stdin:
@@ -82,8 +95,15 @@ def enrol_command(
             raise click.UsageError("standard input holds no one-time code")
     elif not code:
         code = click.prompt("One-time code", hide_input=True).strip()
+    place = None
+    if pkcs11 is not None:
+        if token is None or token_pin_file is None:
+            raise click.UsageError("--pkcs11 needs --token and --token-pin-file")
+        place = TokenPlace(pkcs11, token, token_pin_file.absolute(), label=f"mykey-terminal/{state.absolute().name}")
     with _errors_for_people():
-        enrolment = enrol(address, code, StateDirectory(state), name=name, clock=system_clock, language=language)
+        enrolment = enrol(
+            address, code, StateDirectory(state), name=name, clock=system_clock, language=language, token=place
+        )
     click.echo(f"Enrolled as {enrolment.terminal_id} at {enrolment.hub_origin}.")
 
 

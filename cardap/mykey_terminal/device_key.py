@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -32,6 +32,45 @@ ALGORITHM = "Ed25519"
 """The name of RFC 9864, which replaces the ambiguous `EdDSA`."""
 ASSERTION_LIFETIME = 60
 """Seconds; the hub accepts no assertion that lives longer."""
+
+
+class TerminalKey(Protocol):
+    """A device key, wherever it is kept: in a file (`DeviceKey`) or in a token (`token_key`)."""
+
+    @property
+    def thumbprint(self) -> str:
+        """The JWK thumbprint (RFC 7638, SHA-256, base64url)."""
+        ...
+
+    @property
+    def public_jwk(self) -> dict[str, Any]:
+        """The public half as a JWK (RFC 8037)."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """An Ed25519 signature (RFC 8032, 64 bytes)."""
+        ...
+
+    def verify(self, signature: bytes, data: bytes) -> bool:
+        """Whether this key made `signature` over `data`."""
+        ...
+
+    def assertion(self, *, subject: str, audience: str, now: datetime) -> str:
+        """A client assertion for the token endpoint (RFC 7523 §3)."""
+        ...
+
+
+def assertion_claims(subject: str, audience: str, now: datetime) -> dict[str, Any]:
+    """The claims of a client assertion: valid 60 seconds, used once."""
+    issued = int(now.timestamp())
+    return {
+        "iss": subject,
+        "sub": subject,
+        "aud": audience,
+        "jti": secrets.token_urlsafe(16),
+        "iat": issued,
+        "exp": issued + ASSERTION_LIFETIME,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +136,6 @@ class DeviceKey:
 
     def assertion(self, *, subject: str, audience: str, now: datetime) -> str:
         """Sign a client assertion for the token endpoint (RFC 7523 §3): valid 60 seconds, used once."""
-        issued = int(now.timestamp())
-        claims = {
-            "iss": subject,
-            "sub": subject,
-            "aud": audience,
-            "jti": secrets.token_urlsafe(16),
-            "iat": issued,
-            "exp": issued + ASSERTION_LIFETIME,
-        }
+        claims = assertion_claims(subject, audience, now)
         header = {"alg": ALGORITHM, "kid": self.thumbprint}
         return jwt.encode(header, claims, self._private, algorithms=[ALGORITHM])

@@ -24,7 +24,7 @@ from mykey_cardap.pcsc import list_readers
 from mykey_cardap.pcsc.codes import Code
 from mykey_cardap.pcsc.winscard import ReaderState
 from mykey_terminal.configuration import ConfigurationStore
-from mykey_terminal.device_key import DeviceKey
+from mykey_terminal.device_key import TerminalKey
 from mykey_terminal.enrolment import Enrolment, StateDirectory
 from mykey_terminal.errors import (
     HubAnswerError,
@@ -122,7 +122,7 @@ def _readers(readers: Callable[[], list[ReaderState]]) -> Iterator[Finding]:
     yield Finding("reader_found", "good", {"readers": ", ".join(reader.reader for reader in found)})
 
 
-def _enrolment(state: StateDirectory, found: list[Finding]) -> tuple[Enrolment, DeviceKey] | None:
+def _enrolment(state: StateDirectory, found: list[Finding]) -> tuple[Enrolment, TerminalKey] | None:
     try:
         loaded = state.load()
     except NotEnrolledError:
@@ -144,7 +144,7 @@ def _space(state: StateDirectory) -> Finding:
     return Finding("space", "good", megabytes) if free > _LEAST_SPACE else Finding("space_short", "warning", megabytes)
 
 
-def _queue(state: StateDirectory, enrolment: Enrolment, key: DeviceKey) -> Finding:
+def _queue(state: StateDirectory, enrolment: Enrolment, key: TerminalKey) -> Finding:
     try:
         with OfflineQueue(state.queue, key, terminal_id=enrolment.terminal_id) as queue:
             pending = queue.counts()["pending"]
@@ -154,7 +154,7 @@ def _queue(state: StateDirectory, enrolment: Enrolment, key: DeviceKey) -> Findi
 
 
 def _hub(
-    state: StateDirectory, enrolment: Enrolment, key: DeviceKey, transport: httpx.BaseTransport | None
+    state: StateDirectory, enrolment: Enrolment, key: TerminalKey, transport: httpx.BaseTransport | None
 ) -> Iterator[Finding]:
     values = {"hub": enrolment.hub_origin}
     try:
@@ -182,7 +182,7 @@ def _clock(response: httpx.Response) -> Iterator[Finding]:
     yield Finding("clock" if state == "good" else "clock_wrong", state, {"seconds": str(seconds)})
 
 
-def _accepted(enrolment: Enrolment, key: DeviceKey, transport: httpx.BaseTransport | None) -> Finding:
+def _accepted(enrolment: Enrolment, key: TerminalKey, transport: httpx.BaseTransport | None) -> Finding:
     try:
         with Hub(enrolment, key, transport=transport) as hub:
             hub.services()

@@ -13,11 +13,12 @@ from urllib.parse import urljoin
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
-from mykey_terminal.device_key import DeviceKey
+from mykey_terminal.device_key import DeviceKey, TerminalKey
 from mykey_terminal.errors import AlreadyEnrolledError, HubAddressError, HubAnswerError, NotEnrolledError, StateError
 from mykey_terminal.files import check_private, make_private_directory, write_private
 from mykey_terminal.hub_address import hub_origin_and_path, same_origin
 from mykey_terminal.hub_http import API, HubHttp
+from mykey_terminal.token_key import TokenDeviceKey, TokenPlace
 from mykey_terminal.version import VERSION
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mykey_terminal.clock import Clock
 
 _KEY_FILE = "device-key.pem"
+_TOKEN_FILE = "device-key.json"  # noqa: S105 - a file's name
 _TERMINAL_FILE = "terminal.json"
 
 
@@ -90,7 +92,7 @@ class StateDirectory:
         """The newest configuration that the hub signed."""
         return self.path / "configuration.json"
 
-    def load(self) -> tuple[Enrolment, DeviceKey]:
+    def load(self) -> tuple[Enrolment, TerminalKey]:
         """Read the terminal. Raises `NotEnrolledError` when there is none, `StateError` when it is damaged."""
         terminal = self.path / _TERMINAL_FILE
         if not terminal.exists():
@@ -102,22 +104,32 @@ class StateDirectory:
             raise StateError("is damaged; restore it or enrol again", path=terminal) from None
         except OSError as error:
             raise StateError(f"cannot be read ({error.strerror})", path=terminal) from error
-        return enrolment, DeviceKey.load(self.path / _KEY_FILE)
+        return enrolment, self._key()
+
+    def _key(self) -> TerminalKey:
+        place = self.path / _TOKEN_FILE
+        if place.exists():
+            return TokenDeviceKey(TokenPlace.load(place))
+        return DeviceKey.load(self.path / _KEY_FILE)
 
     def save(self, enrolment: Enrolment) -> None:
         """Write `terminal.json`, whole or not at all."""
         text = json.dumps(enrolment.model_dump(mode="json"), ensure_ascii=False, indent=2) + "\n"
         write_private(self.path / _TERMINAL_FILE, text.encode())
 
-    def key_to_enrol(self) -> DeviceKey:
+    def key_to_enrol(self, token: TokenPlace | None = None) -> TerminalKey:
         """The key of an enrolment that was begun here, or a new one.
 
         The key is on disk before the hub hears of it: when the hub's answer is lost, the same code can be
-        sent again with the same key.
+        sent again with the same key. With `token` it is made there, and the folder holds its place only.
         """
         make_private_directory(self.path)
         if (self.path / _TERMINAL_FILE).exists():
             raise AlreadyEnrolledError("a terminal is enrolled here already", path=self.path)
+        if token is not None:
+            made = TokenDeviceKey(token, make=True)
+            token.save(self.path / _TOKEN_FILE)
+            return made
         file = self.path / _KEY_FILE
         if file.exists():
             return DeviceKey.load(file)
@@ -135,13 +147,14 @@ def enrol(
     clock: Clock,
     transport: httpx.BaseTransport | None = None,
     language: str | None = None,
+    token: TokenPlace | None = None,
 ) -> Enrolment:
     """Enrol with a one-time code and store the terminal in `state`.
 
     Raises `HubAddressError`, `StateError`, and `HubError` (`HubProblemError` for a wrong or used code).
     """
     origin, path = hub_origin_and_path(address)
-    key = state.key_to_enrol()
+    key = state.key_to_enrol(token)
     request = {"code": code, "public_key": key.public_jwk, "name": name, "version": VERSION}
     with HubHttp(origin + path, transport=transport) as http:
         answer = http.post(f"{API}/terminals/enrolments", request, language=language)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from mykey_terminal.device_key import DeviceKey
+    from mykey_terminal.device_key import TerminalKey
     from mykey_terminal.enrolment import Enrolment
 
 
@@ -59,7 +59,7 @@ class Hub:
     def __init__(
         self,
         enrolment: Enrolment,
-        key: DeviceKey,
+        key: TerminalKey,
         *,
         clock: Clock = system_clock,
         transport: httpx.BaseTransport | None = None,

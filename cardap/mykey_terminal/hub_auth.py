@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from mykey_terminal.clock import Clock
-    from mykey_terminal.device_key import DeviceKey
+    from mykey_terminal.device_key import TerminalKey
     from mykey_terminal.enrolment import Enrolment
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -33,7 +33,7 @@ class TerminalAuth(httpx.Auth):
 
     requires_response_body = True
 
-    def __init__(self, enrolment: Enrolment, key: DeviceKey, *, clock: Clock) -> None:
+    def __init__(self, enrolment: Enrolment, key: TerminalKey, *, clock: Clock) -> None:
         self._enrolment = enrolment
         self._key = key
         self._clock = clock

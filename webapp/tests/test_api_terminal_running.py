@@ -14,15 +14,17 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from mykey_core.keys.pkcs11 import TokenSettings
 from mykey_core.terminals.configuration import allow_card, deny_card
 from mykey_terminal.clock import system_clock
 from mykey_terminal.configuration import ConfigurationStore, verified
-from mykey_terminal.device_key import DeviceKey
+from mykey_terminal.device_key import DeviceKey, TerminalKey
 from mykey_terminal.enrolment import Enrolment, StateDirectory, enrol
-from mykey_terminal.errors import ConfigurationRefusedError
+from mykey_terminal.errors import ConfigurationRefusedError, StateError
 from mykey_terminal.hub import Hub as TerminalHub
 from mykey_terminal.queue import OfflineQueue, Uploader, UploadRefusedError
 from mykey_terminal.running import Upkeep
+from mykey_terminal.token_key import TokenDeviceKey, TokenPlace
 from mykey_testkit.hub import HubHarness
 from mykey_web.cli import hub as hub_command
 
@@ -36,7 +38,7 @@ class Place:
     harness: HubHarness
     state: StateDirectory
     enrolment: Enrolment
-    key: DeviceKey
+    key: TerminalKey
     hub: TerminalHub
     queue: OfflineQueue
 
@@ -240,3 +242,27 @@ def test_a_loan_made_offline_is_lent_at_the_hub(place: Place) -> None:
     uploader.run_once()
     assert place.queue.find(record.record_id) == found
     assert len(place.harness.audit("upload.record")) == 1
+
+
+@pytest.mark.xdist_group("softhsm")
+def test_a_device_key_in_a_token(library_hub: HubHarness, softhsm: TokenSettings, tmp_path: Path) -> None:
+    """Enrolled, signed in and recording with a key that never leaves SoftHSM; the folder holds no key."""
+    transport = httpx.WSGITransport(app=library_hub.app)
+    state = StateDirectory(tmp_path / f"terminal-{id(library_hub)}")
+    softhsm.pin_file.parent.chmod(0o700)
+    place = TokenPlace(softhsm.module, softhsm.token_label, softhsm.pin_file, label=state.path.name)
+    code = library_hub.hub.terminals.new_code("desk")
+    enrol(library_hub.origin, code, state, name="desk", clock=system_clock, transport=transport, token=place)
+    assert not list(state.path.glob("*.pem"))
+    enrolment, key = state.load()
+    with TerminalHub(enrolment, key, transport=transport) as hub:
+        assert hub.services()["services"]
+        with OfflineQueue(state.queue, key, terminal_id=enrolment.terminal_id, clock=library_hub.clock) as queue:
+            record = queue.append(SERVICE, {"n": 1})
+            Uploader(hub, queue, library_hub.clock).run_once()
+            found = queue.find(record.record_id)
+    assert found is not None
+    assert found.state == "rejected"
+    wrong = TokenPlace(softhsm.module, softhsm.token_label, softhsm.pin_file, label="no such key")
+    with pytest.raises(StateError):
+        TokenDeviceKey(wrong)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from mykey_library.circulation import CheckoutRequest, ItemState, Verdict
 from mykey_library.cli import library
+from mykey_library.sip2.client import Peer, Sip2Connection
 from mykey_library.sip2.commands import PASSWORD_VARIABLE
 from mykey_library.sip2.passwords import hash_password
+from mykey_library.sip2.profiles import system_profile
+from mykey_library.sip2.remote import Sip2Circulation
 
 PROGRAM = [sys.executable, "-c", "from mykey_core.cli import main; main()", "library"]
 
@@ -85,3 +93,51 @@ def test_password_line() -> None:
     assert made.exit_code == 0
     assert 'password_hash = "scrypt:' in made.output
     assert "p4ss" not in made.output
+
+
+@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.03])
+def test_the_server_is_killed_in_the_middle(library_hub: Any, tmp_path: Path, after: float) -> None:
+    """SIGKILL during a checkout, a new server on the same port: what the client then says is what the store says."""
+    machines, _ = _files(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = ["--port", str(port), "--config", str(library_hub.config), "--machines", str(machines)]
+    servers = [_started(arguments)]
+    peer = Peer("127.0.0.1", port, "HIMEJI", system_profile("mykey"), "kiosk01", "p4ss")
+    connection = Sip2Connection(peer)
+
+    def killed() -> None:
+        time.sleep(after)
+        servers[0].kill()
+
+    def back_again(_: float) -> None:
+        if len(servers) == 1:
+            servers.append(_started(arguments))
+
+    try:
+        connection.open()
+        killer = threading.Thread(target=killed)
+        killer.start()
+        system = Sip2Circulation(connection, now=lambda: datetime.now(UTC), sleep=back_again)
+        lent = system.checkout(CheckoutRequest("10000017", "A1000001"))
+        killer.join()
+        if len(servers) == 1:
+            back_again(0)
+        assert lent.verdict is not Verdict.UNKNOWN
+        state = system.item_information("A1000001").state
+        assert (lent.verdict is Verdict.DONE) == (state is ItemState.CHARGED)
+    finally:
+        connection.close()
+        for server in servers:
+            server.kill()
+            server.wait(20)
+            if server.stdout is not None:
+                server.stdout.close()
+
+
+def _started(arguments: list[str]) -> subprocess.Popen[str]:
+    server = subprocess.Popen([*PROGRAM, "sip2-serve", *arguments], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    assert "SIP2" in server.stdout.readline()
+    return server

@@ -43,6 +43,12 @@ def minute_of(value: int) -> int:
     return (value + _OFFSET) % DAY // MINUTE
 
 
+def day_and_minute(value: int) -> tuple[int, int]:
+    """`day_of` and `minute_of` in one step."""
+    days, minute = divmod((value + _OFFSET) // MINUTE, MINUTES_A_DAY)
+    return days + EPOCH_ORDINAL, minute
+
+
 def day_start(day: date) -> int:
     """Microseconds at 00:00 of `day` in Japan."""
     return microseconds(datetime(day.year, day.month, day.day, tzinfo=TOKYO))

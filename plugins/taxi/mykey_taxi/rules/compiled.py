@@ -11,6 +11,7 @@ from mykey_taxi.rules.pack import WEEKDAYS, Hours, Pack
 
 NO_LIMIT: Final = 1 << 60
 _MONTHS: Final = 12
+_MONDAY: Final = 1  # date.toordinal() % 7 of a Monday
 
 
 def _minutes(text: str) -> int:
@@ -29,9 +30,9 @@ class Rules:
     """What `judge` reads of a pack; made once for each pack."""
 
     __slots__ = (
-        "as_solo", "base_is_meter", "check_alight", "first_minute", "hash", "inside", "last_minute",
-        "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year", "prorated", "reject_offline",
-        "require", "solo", "voucher", "weekdays",
+        "_closed", "as_solo", "base_is_meter", "check_alight", "first_minute", "hash", "inside", "inside_either",
+        "last_minute", "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year", "prorated", "reject_offline",
+        "require", "solo", "voucher",
     )  # fmt: skip
 
     def __init__(self, pack: Pack) -> None:
@@ -40,9 +41,11 @@ class Rules:
         self.hash = pack.hash
         self.first_minute, self.last_minute = _bounds(pack.service)
         self.check_alight = pack.service.time_basis == "board_and_alight"
-        self.weekdays = frozenset(WEEKDAYS.index(day) for day in pack.service.weekdays)
+        self._closed = frozenset(WEEKDAYS.index(day) for day in WEEKDAYS if day not in pack.service.weekdays)
         self.require = pack.area.require
         self.inside = frozenset(zone.id for zone in pack.area.zones)
+        one_end = pack.area.require in {"board_or_alight", "board"}
+        self.inside_either = self.inside if one_end else frozenset()  # boarding there is enough
         self.per_day = NO_LIMIT if limits.per_day is None else limits.per_day
         self.per_year = NO_LIMIT if limits.per_year is None else limits.per_year
         self.prorated = limits.prorate == "monthly"
@@ -54,6 +57,10 @@ class Rules:
         self.per_rider = subsidy.shared.per_rider or 0
         self.as_solo = subsidy.shared.as_solo
         self.solo: Amount = solo_amount(subsidy)
+
+    def closed_on(self, day: int) -> bool:
+        """True on a day of the week without service."""
+        return bool(self._closed) and (day - _MONDAY) % 7 in self._closed
 
     def fiscal_year(self, day: int) -> int:
         """The fiscal year of the day with this ordinal."""

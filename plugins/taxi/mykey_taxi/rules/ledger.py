@@ -11,6 +11,7 @@ from datetime import date
 from typing import NamedTuple
 
 from mykey_taxi.rules.civil import FOREVER
+from mykey_taxi.rules.compiled import Rules
 
 
 class Membership(NamedTuple):
@@ -48,6 +49,7 @@ class Ledger:
     """The uses of every rider: on the day under way, and by fiscal year.
 
     `uses_on(day)` and `uses_in(year)` give the counts of what was settled before (ordinal of the day, fiscal year).
+    `day`, `rules`, `year_of_day`, `counts` (of that year) and `today` are those of the ride under way.
     """
 
     def __init__(
@@ -62,12 +64,16 @@ class Ledger:
         self._uses_in = uses_in
         self.day = 0
         self.year_of_day = 0
+        self.counts: dict[str, int] = {}
+        self.rules: Rules
         self.today: dict[str, int] = {}
         self.years: dict[int, dict[str, int]] = {}
 
-    def turn_to(self, day: int, year: int) -> None:
-        """Begin to count another day, of fiscal year `year`; the day is never before the one under way."""
-        self.day, self.year_of_day = day, year
+    def turn_to(self, day: int, rules: Rules) -> None:
+        """Begin to count another day, on which `rules` are in force; the day is never before the one under way."""
+        self.day, self.rules = day, rules
+        self.year_of_day = rules.fiscal_year(day)
+        self.counts = self.year(self.year_of_day)
         self.today = dict(self._uses_on(day))
 
     def year(self, year: int) -> dict[str, int]:

@@ -52,6 +52,7 @@ _COLUMNS: Final = (
     settlement.c.pack_hash,
 )
 _STORED: Final = 16  # where the columns of the stored verdict begin
+_SUBSIDY: Final = _STORED + 1
 _MONTH: Final = in_order(select(*_COLUMNS).join(settlement, WITH_VERDICT, isouter=True))
 _MARK: Final = (
     update(settlement)
@@ -76,25 +77,29 @@ class Sums:
     settled: int = 0
     subsidy_yen: int = 0
 
-    def add(self, operator: str, ride_: Ride, verdict: Verdict, year: int) -> None:
-        """Count one ride."""
+    def add(self, operator: str, riders: tuple[str, ...], verdict: Verdict, year: int) -> None:
+        """Count one ride, with what it takes from the limits of fiscal year `year`."""
         self.rides += 1
-        if verdict.reason is not None:
+        reason, subsidy, _, _, _, units, _ = verdict
+        if reason is not None:
             return
         self.settled += 1
-        self.subsidy_yen += verdict.subsidy_yen
+        self.subsidy_yen += subsidy
         entry = self.operators[operator]
         entry[0] += 1
-        entry[1] += verdict.subsidy_yen
-        uses = self.uses[year]
-        alone = len(ride_.riders) == 1
-        parts = {ride_.riders[0]: verdict.subsidy_yen} if alone else verdict.shares(ride_.riders)
-        units = verdict.units or (1,) * len(parts)
-        for (rider, share), used in zip(parts.items(), units, strict=True):
-            own = self.riders[rider]
-            own[0] += 1
-            own[1] += share
-            uses[rider] += used
+        entry[1] += subsidy
+        if len(riders) == 1:
+            self._use(riders[0], subsidy, units[0] if units else 1, year)
+            return
+        parts = verdict.shares(riders)
+        for (rider, share), used in zip(parts.items(), units or (1,) * len(parts), strict=True):
+            self._use(rider, share, used, year)
+
+    def _use(self, rider: str, share: int, used: int, year: int) -> None:
+        own = self.riders[rider]
+        own[0] += 1
+        own[1] += share
+        self.uses[year][rider] += used
 
 
 class MonthSettlement:
@@ -107,11 +112,13 @@ class MonthSettlement:
         self._progress = progress
         self._watch: OverlapWatch[str] = OverlapWatch()
         self._first_day = cycle.first_day.toordinal()
+        self._municipality = ""
         self.sums = Sums()
 
     def run(self) -> Sums:
         """Judge everything, and store what is new or has changed."""
         with self._begin() as database, without_cycle_search():
+            self._municipality = database.municipality
             members = Register(database).members()
         ledger = Ledger(members.get, uses_on=self._uses_on, uses_in=self._uses_in)
         with without_cycle_search():
@@ -135,31 +142,30 @@ class MonthSettlement:
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         earlier: set[str] = set()
-        packs, sums = self._packs, self.sums
+        packs, add, watch = self._packs, self.sums.add, self._watch.add
+        own = self._municipality
         for row in rows:
             ride_id, _, _, operator, *told = row[:_STORED]
             facts = _facts(told)
             verdict = judge(packs, ledger, facts)
             flags = told[11] | report_flags(verdict, told[8], told[9], told[10])
             for name in facts.riders:
-                others = self._watch.add(name, facts.board, facts.alight, ride_id)
+                others = watch(name, facts.board, facts.alight, ride_id)
                 if others:
                     earlier.update(others)
                     flags |= _OVERLAP
-            sums.add(operator, facts, verdict, ledger.year_of_day)
+            add(operator, facts.riders, verdict, ledger.year_of_day)
             values = verdict_row(verdict, flags)
-            if row.subsidy_yen is None:
-                values["ride_id"] = ride_id
+            if row[_SUBSIDY] is None:
+                values["ride_id"], values["municipality"] = ride_id, own
                 new.append(values)
-            elif tuple(values.values()) != tuple(row[_STORED:]):
+            elif tuple(values.values()) != row[_STORED:]:
                 changed.append({**values, "r": ride_id})
         return new, changed, earlier
 
     def _store(self, new: list[dict[str, Any]], changed: list[dict[str, Any]], earlier: set[str]) -> None:
         with self._begin() as database:
             own = database.municipality
-            for row in new:
-                row["municipality"] = own
             database.execute_many(insert(settlement), new)
             database.execute_many(_CHANGE, [{**row, "m": own} for row in changed])
             database.execute_many(_MARK, [{"m": own, "r": ride_id} for ride_id in sorted(earlier)])

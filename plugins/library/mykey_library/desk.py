@@ -21,6 +21,7 @@ from mykey_library.circulation import (
     Reason,
 )
 from mykey_library.circulation import Outcome as Answer
+from mykey_library.embedded.collection import Collection
 from mykey_library.links import LinkKind, Links
 from mykey_library.rows import Rows
 from mykey_library.system import open_circulation
@@ -40,7 +41,8 @@ class Desk:
         self._links = Links(Rows(database))
         place = Place(request.service_point, request.service_point)
         self._library: Circulation = open_circulation(context, database, request.at, place)
-        self._views = Views(context.text, self._library, tokyo_date(request.at))
+        branches = Collection(Rows(database)).branches() if request.action == "return" else {}
+        self._views = Views(context.text, self._library, tokyo_date(request.at), branches)
 
     def act(self) -> TapResult:
         """Do what was asked for."""

@@ -57,6 +57,10 @@ class Policy:
         """The same policy with the cells of the store."""
         return replace(self, matrix=matrix)
 
+    def is_for_kind(self, category: str, kind: str) -> bool:
+        """Whether the terms of this cell are written for the kind of item, and so count that kind only."""
+        return (category, kind) in self.matrix or ((category, ANY) not in self.matrix and (ANY, kind) in self.matrix)
+
     def terms_for(self, category: str, kind: str) -> Terms:
         """The terms of a cell: the closest that is written down, the patron's category before the item's kind."""
         for cell in ((category, kind), (category, ANY), (ANY, kind), (ANY, ANY)):

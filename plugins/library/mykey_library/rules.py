@@ -65,7 +65,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class PatronFacts:
-    """A patron at the moment of a decision; the counts are over everything that the patron has."""
+    """A patron at the moment of a decision; the counts are over everything that the patron has.
+
+    `loans_of_kind` counts those of the item's kind where the terms are for that kind alone; then `most_loans` is the
+    limit over everything.
+    """
 
     standing: PatronStanding = PatronStanding.ACTIVE
     expires_on: date | None = None
@@ -74,6 +78,13 @@ class PatronFacts:
     overdue: int = 0
     holds: int = 0
     debt_yen: int = 0
+    loans_of_kind: int | None = None
+    most_loans: int | None = None
+
+    def has_enough(self, terms: Terms) -> bool:
+        """Whether one more item would be too many, of its kind or of all."""
+        of_kind = self.loans if self.loans_of_kind is None else self.loans_of_kind
+        return of_kind >= terms.max_loans or (self.most_loans is not None and self.loans >= self.most_loans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +144,7 @@ def item_reason(item: ItemFacts) -> Reason | None:
 def lending_reason(patron: PatronFacts, item: ItemFacts, terms: Terms, limits: Limits, today: date) -> Reason | None:
     """Why the item is not lent: the item's own reason first, since it says which book to put back."""
     stopped = patron_reasons(patron, limits, today)
-    too_many = Reason.TOO_MANY_LOANS if patron.loans >= terms.max_loans else None
+    too_many = Reason.TOO_MANY_LOANS if patron.has_enough(terms) else None
     return item_reason(item) or (stopped[0] if stopped else too_many)
 
 

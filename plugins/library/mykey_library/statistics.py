@@ -60,8 +60,9 @@ class ToFetch:
 
 def to_fetch(library: EmbeddedCirculation) -> list[ToFetch]:
     """The list for the walk along the shelves: for each title that is waited for, its copies that are free."""
+    names = library.collection.branches()
     return [
-        ToFetch(copy.barcode, copy.title, copy.call_number, copy.branch, waiting)
+        ToFetch(copy.barcode, copy.title, copy.call_number, names.get(copy.branch, copy.branch), waiting)
         for title_id, waiting in library.holds.waited_for().items()
         for copy in library.collection.copies(title_id)
         if copy.for_loan and copy.state is ItemState.AVAILABLE and library.loans.of_item(copy.barcode) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from mykey_core.api import Facts, Message, Notice, Table, Text, tokyo_date
@@ -13,12 +13,13 @@ Words = Callable[..., Text]
 
 
 class Views:
-    """Blocks for one answer. `text` is the plugin's catalogue, `today` the civil date in Japan."""
+    """Blocks for one answer. `text` is the plugin's catalogue, `today` the date in Japan, `branches` their names."""
 
-    def __init__(self, text: Words, library: Circulation, today: date) -> None:
+    def __init__(self, text: Words, library: Circulation, today: date, branches: Mapping[str, str]) -> None:
         self._text = text
         self._library = library
         self._today = today
+        self._branches = branches
 
     def message(self, code: str, **values: str | int) -> Message:
         """The three parts of a message of the desk."""
@@ -35,8 +36,9 @@ class Views:
         return (Facts(((self._text("label.system_says"), words),)),) if words else ()
 
     def way(self, branch: str) -> tuple[Block, ...]:
-        """Where a returned item has to go."""
-        return (Notice(self._text("way.send", branch=branch), "warning"),) if branch else ()
+        """Where a returned item has to go, by the branch's name."""
+        name = self._branches.get(branch, branch)
+        return (Notice(self._text("way.send", branch=name), "warning"),) if branch else ()
 
     def account(self, number: str) -> tuple[Block, ...]:
         """Number and loans first, then what waits, and warnings."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from mykey_library.rows import Rows
 from mykey_library.tables import item, loan, title
@@ -61,6 +61,13 @@ class Loans:
         """What the patron has out, the earliest due date first."""
         own = self.rows.where(loan, patron_number=number)
         return [_as_loan(row) for row in self.rows.all(_loan.where(*own).order_by(loan.c.due_on, loan.c.barcode))]
+
+    def count_of_kind(self, number: str, kind: str) -> int:
+        """How many items of one kind the patron has out."""
+        same = (item.c.municipality == loan.c.municipality) & (item.c.barcode == loan.c.barcode)
+        own = [*self.rows.where(loan, patron_number=number), item.c.kind == kind]
+        found = self.rows.first(select(func.count()).select_from(loan.join(item, same)).where(*own))
+        return int(found[0]) if found else 0
 
     def overdue(self, today: date) -> list[Loan]:
         """Every loan whose day is over, the longest first."""

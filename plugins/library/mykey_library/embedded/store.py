@@ -5,6 +5,7 @@ What is allowed stands in `rules`, where things are stored in the modules beside
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -38,7 +39,7 @@ from mykey_library.embedded.loans import Loan, Loans
 from mykey_library.embedded.log import Act, Log
 from mykey_library.embedded.matrix import read_matrix
 from mykey_library.embedded.register import Patron, Register
-from mykey_library.policy import Policy
+from mykey_library.policy import ANY, Policy
 from mykey_library.rows import Rows
 
 _OLDEST_OFFLINE: Final = timedelta(days=60)  # a terminal's clock that says less is wrong
@@ -116,7 +117,7 @@ class EmbeddedCirculation:
             return self._renewed(copy, patron, loan)
         facts = self._item_facts(copy, patron, loan)
         terms = self.policy.terms_for(patron.category, copy.kind)
-        known = self.register.facts(patron, self.today)
+        known = self._patron_facts(patron, copy)
         reason = rules.lending_reason(known, facts, terms, self.policy.limits, self.today)
         if reason is not None:
             return _no_loan(reason, copy)
@@ -127,6 +128,13 @@ class EmbeddedCirculation:
         if copy is not None:
             self.collection.lock_title(copy.title_id)
         return copy
+
+    def _patron_facts(self, patron: Patron, copy: Copy) -> rules.PatronFacts:
+        known = self.register.facts(patron, self.today)
+        if not self.policy.is_for_kind(patron.category, copy.kind):
+            return known
+        most = self.policy.terms_for(patron.category, ANY).max_loans
+        return replace(known, loans_of_kind=self.loans.count_of_kind(patron.number, copy.kind), most_loans=most)
 
     def _item_facts(self, copy: Copy, patron: Patron, loan: Loan | None) -> rules.ItemFacts:
         aside = self.holds.set_aside(copy.barcode)

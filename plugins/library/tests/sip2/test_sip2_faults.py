@@ -82,7 +82,6 @@ def test_bad_line(
     serve: Callable[..., Any],
     connect: Callable[..., Any],
     proxy: Callable[..., Any],
-    record_property: Callable[[str, object], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Through a proxy that spoils one message in seven, every claim of the client is what the store says."""
@@ -90,7 +89,6 @@ def test_bad_line(
     _, system = connect(line.port, **FAST)
     borrowers = _run(messages, library, system, line, seed=7)
     figures = {"messages": line.messages, **line.counts, **borrowers.claims, "wrong": len(borrowers.wrong)}
-    record_property("figures", figures)
     with capsys.disabled() if messages > 1000 else contextlib.nullcontext():
         print(f"\n{figures}")  # noqa: T201 - the figures of the run
     assert borrowers.wrong == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from flask import Blueprint
 
 from mykey_core.consent.delegation import DelegationKind, Delegations
+from mykey_core.plugins.manifest import Purpose
 from mykey_core.plugins.pages import Area, Pages
 from mykey_core.portal.messages import Messages
 from mykey_core.portal.sign_in import SECTOR
@@ -134,10 +136,10 @@ def test_leaving_a_service_deletes_its_data(library_hub: HubHarness, reader: Pag
     answer = reader.post("/my/services/library/leave")
     assert answer.status_code == 303, answer.text
     assert json.loads(reader.post("/my/export").data)["services"] == []
+    assert reader.post("/my/services/library/leave").status_code == 409
     tapped = library_hub.terminal().tap("adult", "library-desk")
     assert tapped["result"]["code"] == "library.not_linked"
     assert "Library" in reader.get("/my/accesses", headers=EN).text
-    assert reader.post("/my/services/library/leave").status_code == 409
 
 
 def test_what_nobody_declares_is_refused(reader: PageClient) -> None:
@@ -245,3 +247,36 @@ def test_charts_are_pictures_with_their_table(library_hub: HubHarness) -> None:
             assert "<b>" not in made
         with pytest.raises(ValueError, match="one number for each label"):
             bar_chart("x", ["a"], [Series("y", [1, 2])])
+
+
+# -- consents ---------------------------------------------------------------------------------------------------
+
+
+def declare_purpose(hub: HubHarness, text: str) -> None:
+    """The library plugin asks for the age band, as its manifest would say."""
+    loaded = hub.hub.plugins.plugins["library"]
+    purpose = Purpose(name="statistics", text={"ja": text, "en": text}, attributes=frozenset({"age_band"}))
+    manifest = loaded.context.manifest.model_copy(update={"purposes": (purpose,)})
+    hub.hub.plugins.plugins["library"] = replace(loaded, context=replace(loaded.context, manifest=manifest))
+
+
+def test_consent_is_given_read_and_withdrawn(library_hub: HubHarness, reader: PageClient) -> None:
+    """Agreed for the text as it reads; another text needs another consent; withdrawing counts at once."""
+    declare_purpose(library_hub, "Yearly statistics")
+    page = reader.get("/my/consents", headers=EN).text
+    assert "Yearly statistics" in page
+    assert "Not decided" in page
+    decision = {"plugin": "library", "purpose": "statistics"}
+    reader.post("/my/consents", {**decision, "decision": "agree"})
+    assert "Until 2 November 2027" in reader.get("/my/consents", headers=EN).text
+    declare_purpose(library_hub, "Advertising")
+    assert "The text has changed" in reader.get("/my/consents", headers=EN).text
+    declare_purpose(library_hub, "Yearly statistics")
+    reader.post("/my/consents", {**decision, "decision": "withdraw"})
+    page = reader.get("/my/consents", headers=EN).text
+    assert "You withdrew from" in page
+    assert "Withdrawn" in page
+    assert [one.event for one in library_hub.audit() if one.event.startswith("consent.")] == [
+        "consent.granted",
+        "consent.withdrawn",
+    ]

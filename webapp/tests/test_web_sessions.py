@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from mykey_core.identity.states import PersonState
+from mykey_core.portal.sessions import token_hash
 from mykey_core.portal.tables import web_session
 from mykey_core.storage.tables import person
 from mykey_testkit.browsers import PageClient, citizen_client, register, staff_client
@@ -52,6 +53,7 @@ def test_signing_in_makes_a_new_session(library_hub: HubHarness) -> None:
     planted = cookie_of(browser)
     assert browser.sign_in("adult").status_code == 200
     assert cookie_of(browser) != planted
+    assert library_hub.app.extensions["mykey_portal"].sessions.find(planted or "") is None
     other = PageClient(library_hub)
     other._http.set_cookie(COOKIE, planted or "", domain="hub.example.jp")
     assert other.get("/my/").status_code == 303
@@ -156,10 +158,12 @@ def test_nobody_ends_the_session_of_another(library_hub: HubHarness) -> None:
     browser, stranger = citizen_client(library_hub, "adult"), citizen_client(library_hub, "renewed")
     page = stranger.get("/my/devices", headers=HTML).text
     own = web_session.c.municipality == MUNICIPALITY
+    mine = web_session.c.token_hash == token_hash(cookie_of(browser) or "")
     with library_hub.hub.database.reading() as session:
-        ids = [str(row[0]) for row in session.execute(select(web_session.c.id).where(own))]
+        ids = [str(row[0]) for row in session.execute(select(web_session.c.id).where(own, ~mine))]
+    assert ids
     for wanted in ids:
-        browser.post("/my/devices/end", {"session": wanted})
+        assert browser.post("/my/devices/end", {"session": wanted}).location == "/my/devices"
     assert "This device" in page
     assert stranger.get("/my/").status_code == 200
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from mykey_core.hub import open_hub, upgrade_database
 from mykey_core.plugins.cli import plugins as plugins_command
 from mykey_core.plugins.loader import PluginState
 from mykey_core.plugins.plugin_cli import plugin as plugin_command
+from mykey_core.storage.engine import open_engine
 from mykey_testkit.hub import HubHarness
 from mykey_web.app import create_app
 
@@ -133,6 +134,23 @@ def test_a_plugin_whose_code_is_gone_can_be_purged(distributions: Any, town: Tow
         "stall_thing": [{"municipality": hub.municipality, "id": 1}]
     }
     assert tables(hub) == set()
+
+
+def test_another_town_of_the_same_database_keeps_its_data(distributions: Any, town: Town, tmp_path: Path) -> None:
+    """A purge takes the rows of its own municipality; the tables stay while another one has rows in them."""
+    hub = town(distributions.install("stall"))
+    assert tapped(hub) == "1"
+    engine = open_engine(hub.settings.database_owner_url or hub.settings.database_url)
+    insert = text("INSERT INTO stall_thing (municipality, id) VALUES ('102016', 7)")
+    with engine.begin() as connection:
+        connection.execute(insert)
+    restart(hub, DISABLED)
+    done = purge(hub, tmp_path / "stall.json")
+    assert "another town uses them" in done.output, done.output
+    assert "102016" not in (tmp_path / "stall.json").read_text()
+    with engine.connect() as connection:
+        assert [tuple(row) for row in connection.execute(text("SELECT * FROM stall_thing"))] == [("102016", 7)]
+    engine.dispose()
 
 
 def test_the_core_cannot_be_purged(distributions: Any, town: Town, tmp_path: Path) -> None:  # noqa: ARG001 - a clean path

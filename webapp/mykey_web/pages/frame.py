@@ -20,6 +20,7 @@ from mykey_web.design.wording import frame_catalogue, localised, t, words
 from mykey_web.pages.areas import here, mounted, staff
 from mykey_web.sessions.browser import current, language, portal
 from mykey_web.sessions.csrf import FIELD
+from mykey_web.sessions.headers import reads_card
 
 _NAMES = {"ja": "日本語", "ja-Hira": "やさしい日本語", "en": "English"}
 
@@ -79,6 +80,8 @@ class PageFrame:
         member = staff()
         self.member = None if member is None else member.title
         self.watches_card = session is not None and session.kind is SessionKind.STAFF and session.method == "card"
+        if self.watches_card:
+            reads_card()  # the script that looks whether the card is still there
         place = here()
         self.area = None if place is None else place.area.value
         self.service = None if place is None or place.plugin is None else localised(place.plugin.context.manifest.title)

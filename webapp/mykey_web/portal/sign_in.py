@@ -100,8 +100,9 @@ def begin_other_device() -> str:
     """Begin a hand-over: a QR code and four digits. They are shown once and are in no address."""
     portal().rates.hit(_BEGIN, "begin", address())
     made = portal().sign_ins.begin_hand_over(current().ensured())
-    target = portal().hub.settings.origin + url_for(".approve") + f"#code={made.code}"
-    return render("portal/other-device.html", asked=made.challenge, code=_grouped(made.code), qr=_qr(target))
+    target = portal().hub.settings.origin + url_for(".approve")
+    qr = _qr(f"{target}#code={made.code}")
+    return render("portal/other-device.html", asked=made.challenge, code=_grouped(made.code), qr=qr, address=target)
 
 
 @blueprint.get("/other-device/state")

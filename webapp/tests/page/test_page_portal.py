@@ -9,6 +9,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from mykey_core.hub import open_hub
+from mykey_core.portal.staff import StaffRegister
+from mykey_core.settings import load_settings
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 AXE_OPTIONS = {
     "runOnly": {
@@ -191,3 +195,31 @@ def test_paper_shows_the_content_only(visit: Callable[..., Any]) -> None:
     expect(page.locator(".timeline")).to_be_visible()
     for hidden in (".navigation", ".languages", "#sign-out", ".foot"):
         expect(page.locator(hidden)).to_be_hidden()
+
+
+def test_a_staff_card_taken_out_signs_out(visit: Callable[..., Any]) -> None:
+    """The first sign-in with the invitation, then the card leaves the reader: the session ends by itself."""
+    visitor = visit("en")
+    hub = open_hub(load_settings(visitor.demo.town.config))
+    register = StaffRegister(hub.settings.municipality)
+    with hub.database.writing() as session:
+        register.put(session, "tanaka", "田中", ["clerk"], at=hub.clock(), actor="staff:test")
+        code = register.invite(session, "tanaka", at=hub.clock())
+    hub.close()
+    page: Page = visitor.page
+    page.goto(f"{visitor.demo.origin}/sign-in/staff?next=/sign-in/other-device")
+    page.fill("#field-invitation", code)
+    page.click("[data-card=renewed]")
+    page.locator("#pin").wait_for()
+    assert violations(page) == []
+    page.fill("#pin", "1234")
+    page.click("#pin-ok")
+    page.wait_for_url("**/sign-in/other-device")
+    expect(page.locator(".masthead__who")).to_contain_text("田中")
+    page.wait_for_timeout(2_000)
+    port, token = page.evaluate("[sessionStorage['mykey.agent'], sessionStorage['mykey.pairing']]")
+    take_out = """([port, token]) => fetch(`http://127.0.0.1:${port}/agent/v1/tray/inserted`, {method: "PUT",
+        headers: {"Content-Type": "application/json", "Mykey-Pairing": token}, body: '{"card": null}'})"""
+    page.evaluate(take_out, [port, token])
+    page.wait_for_url("**/sign-in/staff", timeout=10_000)
+    expect(page.locator("[role=status].notice")).to_have_text("The card was taken out, so you were signed out.")

@@ -133,10 +133,10 @@ class Session:
             return 0
         form = compile_form(Prepared(statement), self.connection.dialect)
         own = self.municipality
-        if own is not None and any(
-            form.constants.get(name, row.get(name)) != own for name in form.tenants for row in rows
-        ):
-            raise TenantMismatch
+        for name in form.tenants if own is not None else ():
+            named = {form.constants[name]} if name in form.constants else {row[name] for row in rows}
+            if named != {own}:
+                raise TenantMismatch
         try:
             cursor = self._driver.cursor()
             cursor.executemany(form.sql, [form.arguments(row) for row in rows])

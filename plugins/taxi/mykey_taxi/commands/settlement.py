@@ -14,7 +14,7 @@ import click
 
 from mykey_core.api import MykeyError, PluginDatabase, plugin_sessions
 from mykey_taxi.commands.rules import packs_option, plain_errors, series, show
-from mykey_taxi.errors import CycleError
+from mykey_taxi.errors import CycleError, TaxiError
 from mykey_taxi.register import Register
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.settlement.close import ClosedMonth, MonthClose, read_month
@@ -43,6 +43,8 @@ def transactions(config: Path) -> Iterator[Begin]:
                     yield database
 
             yield begin
+    except TaxiError:
+        raise  # `plain_errors` shows its code
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
 

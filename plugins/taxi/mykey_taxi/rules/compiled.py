@@ -31,8 +31,8 @@ class Rules:
 
     __slots__ = (
         "_closed", "as_solo", "base_is_meter", "check_alight", "first_minute", "hash", "inside", "inside_either",
-        "last_minute", "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year", "prorated", "reject_offline",
-        "require", "solo", "voucher",
+        "last_minute", "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year", "prorated",
+        "reject_offline", "require", "solo", "voucher",
     )  # fmt: skip
 
     def __init__(self, pack: Pack) -> None:

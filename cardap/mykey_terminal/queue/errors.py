@@ -42,5 +42,3 @@ class QueueForeignError(QueueError):
 
 class UploadRefusedError(HubProblemError):
     """The hub takes no more records of this terminal until a person has looked; the queue keeps them."""
-
-    code = "upload_refused"

@@ -42,12 +42,15 @@ def make_backup(url: str, target: Path) -> int:
 
 
 def restore_backup(url: str, source: Path, *, replace: bool = False) -> None:
-    """Bring the database at `url` to the state of `source`; it must be empty unless `replace`. The hub must not run."""
+    """Bring the database at `url` to the state of `source`; it must be empty unless `replace`. The hub must not run.
+
+    Rights are given by the upgrade that follows: on another server the roles of the hub and of plugins come with it.
+    """
     if url.startswith("sqlite"):
         _restore_sqlite(source, _sqlite_file(url), replace=replace)
         return
     options = ["--clean", "--if-exists"] if replace else []
-    arguments = ["--exit-on-error", "--single-transaction", "--no-owner", *options]
+    arguments = ["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges", *options]
     _run("pg_restore", *arguments, f"--dbname={_name(make_url(url))}", str(source), url=make_url(url))
 
 

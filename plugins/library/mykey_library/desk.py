@@ -12,6 +12,7 @@ from mykey_library import family
 from mykey_library.circulation import (
     CheckoutRequest,
     Circulation,
+    CirculationUnavailable,
     Flag,
     HoldMode,
     HoldRequest,
@@ -45,8 +46,11 @@ class Desk:
         self._views = Views(context.text, self._library, tokyo_date(request.at), branches)
 
     def act(self) -> TapResult:
-        """Do what was asked for."""
-        return getattr(self, _METHODS[self._request.action])()  # type: ignore[no-any-return] # all are TapResult
+        """Do what was asked for; a library system that does not answer is a refusal in words."""
+        try:
+            return getattr(self, _METHODS[self._request.action])()  # type: ignore[no-any-return] # all are TapResult
+        except CirculationUnavailable:
+            return self._denied(Reason.SYSTEM_UNREACHABLE)
 
     # -- the card ----------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from mykey_library.desk import Desk
 from mykey_library.jobs import JOBS
 from mykey_library.policy import Policy
 from mykey_library.shredder import LibraryShredder
+from mykey_library.system import check_system, is_embedded
 
 SERVICES = frozenset({"library-desk", "library-self-check"})
 
@@ -36,6 +37,7 @@ SERVICES = frozenset({"library-desk", "library-self-check"})
 def mykey_setup(context: PluginContext) -> None:
     """Refuse to start with settings that make no sense."""
     Policy.from_settings(context.settings)
+    check_system(context.settings)
 
 
 @hookimpl
@@ -48,8 +50,9 @@ def mykey_commands() -> click.Group:
 
 @hookimpl
 def mykey_blueprints(context: PluginContext) -> Sequence[Pages]:
-    """The pages of citizens and of the staff."""
-    del context
+    """The pages of citizens and of the staff; a library with a system of its own has them there."""
+    if not is_embedded(context.settings):
+        return ()
     from mykey_library.pages import pages  # noqa: PLC0415 - a command needs no pages
 
     return pages()
@@ -66,9 +69,8 @@ def mykey_navigation(context: PluginContext) -> Sequence[NavigationItem]:
 
 @hookimpl
 def mykey_jobs(context: PluginContext) -> Sequence[Job]:
-    """What is done every night."""
-    del context
-    return JOBS
+    """What is done every night in the embedded store."""
+    return JOBS if is_embedded(context.settings) else ()
 
 
 @hookimpl

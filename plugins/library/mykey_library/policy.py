@@ -12,6 +12,8 @@ from mykey_library.rules import Limits, Terms
 ANY: Final = "*"
 _TERMS: Final = {"loan_days": 1, "max_loans": 1, "max_renewals": 0, "max_holds": 0}
 _LIMITS: Final = {"overdue_items": 1, "fee_yen": 0, "suspension": 0, "longest_suspension": 0, "hold_days": 1}
+SYSTEM_SETTINGS: Final = frozenset({"system", "sip2_host", "sip2_port", "sip2_file"})
+"""Which library system answers: read by `system`, no matter of the policy."""
 _OWN: Final = {"forget_days": 0}
 _FLAG: Final = "desk_without_card"
 _BASIS: Final = "desk_without_card_basis"
@@ -39,6 +41,7 @@ class Policy:
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Policy:
         """Read the plugin's settings; `LibrarySettingError` names the first that is wrong."""
+        settings = {name: value for name, value in settings.items() if name not in SYSTEM_SETTINGS}
         for name, value in settings.items():
             _check(name, value)
         numbers = {name: value for name, value in settings.items() if name not in {_FLAG, _BASIS}}

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mykey_core.api import PluginContext, PluginDatabase
 from mykey_library.circulation import Circulation, Place
 from mykey_library.embedded import EmbeddedCirculation
-from mykey_library.policy import Policy
+from mykey_library.policy import LibrarySettingError, Policy
+
+if TYPE_CHECKING:
+    from mykey_library.sip2.client import Peer, Sip2Connection
+
+_lines = threading.local()  # one connection for each thread: SIP2 answers one question after the other
 
 
 def embedded(context: PluginContext, database: PluginDatabase, at: datetime, place: Place) -> EmbeddedCirculation:
@@ -15,6 +24,44 @@ def embedded(context: PluginContext, database: PluginDatabase, at: datetime, pla
     return EmbeddedCirculation(database, Policy.from_settings(context.settings), at, place)
 
 
+def is_embedded(settings: Mapping[str, Any]) -> bool:
+    """Whether the hub itself is the library's system."""
+    return bool(settings.get("system", "embedded") == "embedded")
+
+
+def check_system(settings: Mapping[str, Any]) -> None:
+    """`LibrarySettingError` when the settings name a system over SIP2 that cannot be read."""
+    if not is_embedded(settings):
+        _peer(settings)
+
+
 def open_circulation(context: PluginContext, database: PluginDatabase, at: datetime, place: Place) -> Circulation:
-    """The library's system at one instant, asked from one place."""
-    return embedded(context, database, at, place)
+    """The library's system at one instant, asked from one place.
+
+    Over SIP2 the tap's transaction waits for the system, for as long as its profile says at most.
+    """
+    if is_embedded(context.settings):
+        return embedded(context, database, at, place)
+    from mykey_library.sip2.remote import Sip2Circulation  # noqa: PLC0415 - most towns have the embedded store
+
+    return Sip2Circulation(_line(context.settings), now=lambda: datetime.now(UTC), language=place.language)
+
+
+def _line(settings: Mapping[str, Any]) -> Sip2Connection:
+    from mykey_library.sip2.client import Sip2Connection  # noqa: PLC0415 - as above
+
+    peer = _peer(settings)
+    known: dict[Peer, Sip2Connection] = _lines.__dict__.setdefault("known", {})
+    return known.setdefault(peer, Sip2Connection(peer))
+
+
+def _peer(settings: Mapping[str, Any]) -> Peer:
+    from mykey_library.sip2.commands import peer_of_file  # noqa: PLC0415 - as above
+    from mykey_library.sip2.errors import ConfigurationError  # noqa: PLC0415 - as above
+
+    if not settings["sip2_host"]:
+        raise LibrarySettingError("system is sip2, so sip2_host has to name the library system")
+    try:
+        return peer_of_file(settings["sip2_host"], settings["sip2_port"], Path(settings["sip2_file"]))
+    except ConfigurationError as error:
+        raise LibrarySettingError(f"sip2_file: {error}") from error

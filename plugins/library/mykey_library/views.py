@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from mykey_core.api import Facts, Message, Notice, Table, Text, tokyo_date
@@ -58,7 +59,15 @@ class Views:
         if not entries:
             return Notice(self._text("loans.none"))
         columns = self._columns("title", "barcode", "due", "state")
-        return Table(columns, tuple(self._loan(entry) for entry in entries), title=self._text("loans.title"))
+        rows = tuple(self._loan(self._complete(entry)) for entry in entries)
+        return Table(columns, rows, title=self._text("loans.title"))
+
+    def _complete(self, entry: Entry) -> Entry:
+        """The entry with title and due date; many systems over SIP2 list ids only."""
+        if entry.title and entry.due_at:
+            return entry
+        record = self._library.item_information(entry.item)
+        return replace(entry, title=entry.title or record.title, due_at=entry.due_at or record.due_at)
 
     def _loan(self, entry: Entry) -> tuple[str | Text, ...]:
         due = tokyo_date(entry.due_at) if entry.due_at else None

@@ -80,6 +80,11 @@ class _System(BaseModel):
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
+def peer_of_file(host: str, port: int, path: Path) -> Peer:
+    """The library system that the file of `sip2-client` describes; `ConfigurationError` names the member."""
+    return _peer(host, port, path)
+
+
 def _peer(host: str, port: int, path: Path) -> Peer:
     try:
         system = _System.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -35,14 +35,29 @@ def _to(table: str, column: str, key: str) -> sa.ForeignKeyConstraint:
 
 
 def upgrade() -> None:
+    """Every table that others point at is made anew, in the order of the foreign keys: SQLite cannot change them."""
     _branches()
     _patrons_and_links()
     _titles()
     _items()
     _loans()
+    _replace("link", "loan", "item", "patron")
+    op.create_index("ix_library_loan_patron", "library_loan", ["municipality", "patron_number"])
     _holds()
     _money()
     _log()
+
+
+def _copy(target: str, columns: str, source: str, values: str | None = None) -> None:
+    op.execute(f"INSERT INTO {target} ({columns}) SELECT {values or columns} FROM {source}")  # noqa: S608 - fixed names
+
+
+def _replace(*names: str) -> None:
+    """Put the new tables into the place of the old ones; children first."""
+    for name in names:
+        op.drop_table(f"library_{name}")
+    for name in names:
+        op.rename_table(f"library_{name}_new", f"library_{name}")
 
 
 def _branches() -> None:
@@ -75,17 +90,23 @@ def _branches() -> None:
 
 
 def _patrons_and_links() -> None:
-    with op.batch_alter_table("library_patron") as patron:
-        patron.alter_column("number", type_=_NUMBER, existing_nullable=False)
-        patron.add_column(_column("category", sa.String(20), default="general"))
-        patron.add_column(_column("name", sa.String(200), default=""))
-        patron.add_column(_column("language", sa.String(8), default=""))
-        patron.add_column(_column("expires_on", sa.Date(), nullable=True))
-        patron.add_column(_column("suspended_until", sa.Date(), nullable=True))
-        patron.add_column(_column("keeps_history", sa.Boolean(), default="0"))
-        patron.add_column(_column("pin_hash", sa.String(200), default=""))
     op.create_table(
-        "library_link_2",
+        "library_patron_new",
+        _town(),
+        _column("number", _NUMBER),
+        _column("state", sa.String(8)),
+        _column("category", sa.String(20), default="general"),
+        _column("name", sa.String(200), default=""),
+        _column("language", sa.String(8), default=""),
+        _column("expires_on", sa.Date(), nullable=True),
+        _column("suspended_until", sa.Date(), nullable=True),
+        _column("keeps_history", sa.Boolean(), default="0"),
+        _column("pin_hash", sa.String(200), default=""),
+        _key("number"),
+    )
+    _copy("library_patron_new", "municipality, number, state", "library_patron")
+    op.create_table(
+        "library_link_new",
         _town(),
         _column("subject", sa.String(43)),
         _column("kind", sa.String(20), default="auth-certificate"),
@@ -94,10 +115,7 @@ def _patrons_and_links() -> None:
         _key("subject", "kind"),
         sa.UniqueConstraint("municipality", "patron_number", "kind", name="uq_library_link_patron_kind"),
     )
-    columns = "municipality, subject, patron_number, linked_at"
-    op.execute(f"INSERT INTO library_link_2 ({columns}) SELECT {columns} FROM library_link")  # noqa: S608 - fixed names
-    op.drop_table("library_link")
-    op.rename_table("library_link_2", "library_link")
+    _copy("library_link_new", "municipality, subject, patron_number, linked_at", "library_link")
 
 
 def _titles() -> None:
@@ -123,33 +141,45 @@ def _titles() -> None:
 
 
 def _items() -> None:
-    with op.batch_alter_table("library_item") as item:
-        item.add_column(_column("title_id", sa.String(40), default=""))
-        item.add_column(_column("branch", _BRANCH, default="main"))
-        item.add_column(_column("kind", sa.String(20), default="book"))
-        item.add_column(_column("for_loan", sa.Boolean(), default="1"))
-        item.add_column(_column("status", sa.String(2), default="03"))
-        item.add_column(_column("properties", sa.String(255), default=""))
-        item.add_column(_column("call_number", sa.String(40), default=""))
-        item.drop_column("title")
-        item.drop_column("author")
-    op.execute("UPDATE library_item SET title_id = barcode")
-    with op.batch_alter_table("library_item") as item:
-        item.create_foreign_key(
-            "fk_library_item_title", "library_title", ["municipality", "title_id"], ["municipality", "id"]
-        )
-        item.create_foreign_key(
-            "fk_library_item_branch", "library_branch", ["municipality", "branch"], ["municipality", "code"]
-        )
+    op.create_table(
+        "library_item_new",
+        _town(),
+        _column("barcode", _BARCODE),
+        _column("title_id", sa.String(40)),
+        _column("branch", _BRANCH),
+        _column("kind", sa.String(20)),
+        _column("for_loan", sa.Boolean()),
+        _column("status", sa.String(2)),
+        _column("properties", sa.String(255)),
+        _column("call_number", sa.String(40)),
+        _key("barcode"),
+        _to("library_title", "title_id", "id"),
+        _to("library_branch", "branch", "code"),
+    )
+    columns = "municipality, barcode, title_id, branch, kind, for_loan, status, properties, call_number"
+    values = "municipality, barcode, barcode, 'main', 'book', true, '03', '', ''"
+    _copy("library_item_new", columns, "library_item", values)
 
 
 def _loans() -> None:
-    with op.batch_alter_table("library_loan") as loan:
-        loan.alter_column("patron_number", type_=_NUMBER, existing_nullable=False)
-        loan.add_column(_column("renewals", sa.Integer(), default="0"))
-        loan.add_column(_column("branch", _BRANCH, default=""))
-        loan.add_column(_column("notified_on", sa.Date(), nullable=True))
-    op.create_index("ix_library_loan_patron", "library_loan", ["municipality", "patron_number"])
+    op.create_table(
+        "library_loan_new",
+        _town(),
+        _column("barcode", _BARCODE),
+        _column("patron_number", _NUMBER),
+        _column("lent_at", UtcInstant()),
+        _column("due_on", sa.Date()),
+        _column("renewals", sa.Integer(), default="0"),
+        _column("branch", _BRANCH, default=""),
+        _column("notified_on", sa.Date(), nullable=True),
+        _key("barcode"),
+        _to("library_item_new", "barcode", "barcode"),
+        _to("library_patron_new", "patron_number", "number"),
+    )
+    _copy("library_loan_new", "municipality, barcode, patron_number, lent_at, due_on", "library_loan")
+
+
+def _holds() -> None:
     op.create_table(
         "library_transit",
         _town(),
@@ -161,8 +191,6 @@ def _loans() -> None:
         _to("library_item", "barcode", "barcode"),
     )
 
-
-def _holds() -> None:
     op.create_table(
         "library_hold",
         _town(),
@@ -256,50 +284,54 @@ def downgrade() -> None:
     """What version 0.1 has no place for is lost: holds, transit, charges, the log, and links by MyKey ID."""
     for name in ("notice", "history", "event", "payment", "charge", "hold", "transit", "policy"):
         op.drop_table(f"library_{name}")
-    op.drop_index("ix_library_loan_patron", "library_loan")
-    with op.batch_alter_table("library_loan") as loan:
-        for name in ("renewals", "branch", "notified_on"):
-            loan.drop_column(name)
-    _items_as_before()
-    with op.batch_alter_table("library_patron") as patron:
-        for name in ("category", "name", "language", "expires_on", "suspended_until", "keeps_history", "pin_hash"):
-            patron.drop_column(name)
-    _links_as_before()
-
-
-def _items_as_before() -> None:
-    with op.batch_alter_table("library_item") as item:
-        item.drop_constraint("fk_library_item_title", type_="foreignkey")
-        item.drop_constraint("fk_library_item_branch", type_="foreignkey")
-        item.add_column(_column("title", sa.String(400), default=""))
-        item.add_column(_column("author", sa.String(200), default=""))
-    for name in ("title", "author"):
-        op.execute(
-            f"UPDATE library_item SET {name} = (SELECT t.{name} FROM library_title t"  # noqa: S608 - fixed names
-            " WHERE t.municipality = library_item.municipality AND t.id = library_item.title_id)"
-        )
-    with op.batch_alter_table("library_item") as item:
-        for name in ("title_id", "branch", "kind", "for_loan", "status", "properties", "call_number"):
-            item.drop_column(name)
+    _patrons_and_links_as_before()
+    _items_and_loans_as_before()
+    _replace("link", "loan", "item", "patron")
     for name in ("title", "branch_day", "branch"):
         op.drop_table(f"library_{name}")
 
 
-def _links_as_before() -> None:
+def _patrons_and_links_as_before() -> None:
+    number = sa.String(8)
     op.create_table(
-        "library_link_1",
+        "library_patron_new", _town(), _column("number", number), _column("state", sa.String(8)), _key("number")
+    )
+    _copy("library_patron_new", "municipality, number, state", "library_patron")
+    op.create_table(
+        "library_link_new",
         _town(),
         _column("subject", sa.String(43)),
-        _column("patron_number", sa.String(8)),
+        _column("patron_number", number),
         _column("linked_at", UtcInstant()),
         _key("subject"),
         sa.UniqueConstraint("municipality", "patron_number", name="uq_library_link_patron"),
-        _to("library_patron", "patron_number", "number"),
+        _to("library_patron_new", "patron_number", "number"),
     )
     columns = "municipality, subject, patron_number, linked_at"
-    op.execute(
-        f"INSERT INTO library_link_1 ({columns}) SELECT {columns} FROM library_link"  # noqa: S608 - fixed names
-        " WHERE kind = 'auth-certificate'"
+    _copy("library_link_new", columns, "library_link WHERE kind = 'auth-certificate'", columns)
+
+
+def _items_and_loans_as_before() -> None:
+    op.create_table(
+        "library_item_new",
+        _town(),
+        _column("barcode", _BARCODE),
+        _column("title", sa.String(400)),
+        _column("author", sa.String(200)),
+        _key("barcode"),
     )
-    op.drop_table("library_link")
-    op.rename_table("library_link_1", "library_link")
+    both = "library_item i JOIN library_title t ON t.municipality = i.municipality AND t.id = i.title_id"
+    values = "i.municipality, i.barcode, t.title, t.author"
+    _copy("library_item_new", "municipality, barcode, title, author", both, values)
+    op.create_table(
+        "library_loan_new",
+        _town(),
+        _column("barcode", _BARCODE),
+        _column("patron_number", sa.String(8)),
+        _column("lent_at", UtcInstant()),
+        _column("due_on", sa.Date()),
+        _key("barcode"),
+        _to("library_item_new", "barcode", "barcode"),
+        _to("library_patron_new", "patron_number", "number"),
+    )
+    _copy("library_loan_new", "municipality, barcode, patron_number, lent_at, due_on", "library_loan")

@@ -1,6 +1,7 @@
 """From the issuer's master key to the keys of one service on one card, in software.
 
-Key providers that keep the master elsewhere follow the same two steps; the reference has vectors for both.
+Key providers that keep the master elsewhere follow the same steps; the reference has vectors for them. The debit key
+has one step more, so that a terminal without a network can hold a key that debits one service and does nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from mykey_cardap.service_application.numbers import KEY_SIZE, MAX_SERVICE, SERI
 
 SERVICE_LABEL: Final = b"MYKEY-SVC-1"
 SET_LABEL: Final = b"MYKEY-SET-1"
+DEBIT_LABEL: Final = b"MYKEY-DEB-1"
+DEBIT_MASTER_SIZE: Final = 32
+"""Bytes of a debit master key (AES-256)."""
 _COUNTER_AND_LENGTH: Final = 4
 _MAX_ISSUER: Final = 999_999
 _MAX_GENERATION: Final = 0xFF
@@ -40,7 +44,29 @@ def service_key(master: bytes, *, issuer: int, service: int, role: Role, generat
     `master` is the issuer's AES-256 key of this generation.
     """
     context = service_context(issuer=issuer, service=service, role=role, generation=generation, serial=serial)
+    if role is Role.DEBIT:
+        master = debit_master(master, issuer=issuer, service=service, generation=generation)
     return _derive(master, SERVICE_LABEL, context)
+
+
+def debit_context(*, issuer: int, service: int, generation: int) -> bytes:
+    """`issuer(3) ‖ service(2) ‖ generation(1)`: what a debit master key is for."""
+    return issuer.to_bytes(3, "big") + service.to_bytes(2, "big") + bytes((generation,))
+
+
+def debit_master(master: bytes, *, issuer: int, service: int, generation: int) -> bytes:
+    """The key (32 bytes) below which are the debit keys K2 of one service on all cards, and no others.
+
+    It is what a terminal without a network holds: it can neither credit nor seal a settlement.
+    """
+    context = debit_context(issuer=issuer, service=service, generation=generation)
+    return _derive(master, DEBIT_LABEL, context, DEBIT_MASTER_SIZE)
+
+
+def debit_key(own: bytes, *, issuer: int, service: int, generation: int, serial: bytes) -> bytes:
+    """K2 (16 bytes) of a service on one card from the debit master key `own` of that service and generation."""
+    place = service_context(issuer=issuer, service=service, role=Role.DEBIT, generation=generation, serial=serial)
+    return _derive(own, SERVICE_LABEL, place)
 
 
 def card_keys(key: bytes) -> ScpKeys:
@@ -48,11 +74,11 @@ def card_keys(key: bytes) -> ScpKeys:
     return ScpKeys(*(_derive(key, SET_LABEL, bytes((purpose,))) for purpose in (_ENC, _MAC, _DEK)))
 
 
-def _derive(key: bytes, label: bytes, context: bytes) -> bytes:
+def _derive(key: bytes, label: bytes, context: bytes, size: int = KEY_SIZE) -> bytes:
     kdf = KBKDFCMAC(
         algorithms.AES,
         Mode.CounterMode,
-        KEY_SIZE,
+        size,
         _COUNTER_AND_LENGTH,
         _COUNTER_AND_LENGTH,
         CounterLocation.BeforeFixed,

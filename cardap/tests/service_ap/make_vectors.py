@@ -21,7 +21,7 @@ from mykey_cardap.emulator.service_application.contents import MEMORY_SIZE
 from mykey_cardap.emulator.service_application.storage import Record, cmac
 from mykey_cardap.service_application.administration import ServiceAdministration, ServiceDirectory
 from mykey_cardap.service_application.channel import ServiceChannel
-from mykey_cardap.service_application.key_tree import card_keys, service_context, service_key
+from mykey_cardap.service_application.key_tree import card_keys, debit_context, debit_master, service_context, service_key
 from mykey_cardap.service_application.numbers import AID, Flag, Kind, Role
 from mykey_cardap.service_application.orders import OperationId, Order
 from mykey_cardap.service_application.profile import AccessRules, NewService, Parameters
@@ -92,6 +92,9 @@ def _key(service: int, number: int, generation: int) -> dict[str, Any]:
         "context": context.hex(),
         "key": found.hex(),
     }
+    if role is Role.DEBIT:
+        place = {"issuer": ISSUER, "service": service, "generation": generation}
+        entry |= {"debit_context": debit_context(**place).hex(), "debit_master": debit_master(MASTER, **place).hex()}
     if role is not Role.TRANSACTION_MAC:
         keys = card_keys(found)
         entry |= {"enc": keys.enc.hex(), "mac": keys.mac.hex(), "dek": keys.dek.hex()}

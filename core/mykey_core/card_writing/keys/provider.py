@@ -88,6 +88,13 @@ class CardKeyProvider(Protocol):
         """The MAC (8 bytes) that the card made with K4 (`slot`) over a transaction, for the back office to compare."""
         ...
 
+    def debit_master(self, issuer: int, service: int, generation: int) -> bytes:
+        """The debit master key (32 bytes) of a service, for a terminal without a network.
+
+        `CardKeysUnavailable` where card keys never leave a token: such a town's terminals tap online.
+        """
+        ...
+
     def add_master(self, generation: int, master: bytes) -> None:
         """Store a master key (32 bytes) that a ceremony has made; an existing generation is never replaced."""
         ...

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Final
 
-from mykey_cardap.service_application.key_tree import SERVICE_LABEL, service_context
+from mykey_cardap.service_application.key_tree import DEBIT_LABEL, DEBIT_MASTER_SIZE, SERVICE_LABEL, debit_context, service_context
 from mykey_cardap.service_application.numbers import KEY_SIZE, SERIAL_SIZE, Role
 
 _RESIDENT_SCHEME: Final = 0x01
@@ -62,6 +62,17 @@ class KeySlot:
         """
         bits = (KEY_SIZE * 8).to_bytes(4, "big")
         return (1).to_bytes(4, "big") + SERVICE_LABEL + b"\x00" + self.context + bits
+
+    @property
+    def debit_messages(self) -> tuple[bytes, ...]:
+        """The messages whose AES-CMACs under the master key are, one after the other, the slot's debit master key.
+
+        The same function with another label, for 32 bytes: two blocks.
+        """
+        bits = (DEBIT_MASTER_SIZE * 8).to_bytes(4, "big")
+        context = debit_context(issuer=self.issuer, service=self.service, generation=self.generation)
+        blocks = range(1, DEBIT_MASTER_SIZE // KEY_SIZE + 1)
+        return tuple(number.to_bytes(4, "big") + DEBIT_LABEL + b"\x00" + context + bits for number in blocks)
 
     def resident_block(self, part: KeyPart) -> bytes:
         """The block whose encryption under the master key is a key that never leaves the token.

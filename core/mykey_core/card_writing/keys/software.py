@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from mykey_cardap.globalplatform.derivation import SessionKeys
 from mykey_cardap.globalplatform.keys import ScpKeys, key_check_value
-from mykey_cardap.service_application.key_tree import card_keys, service_key
+from mykey_cardap.service_application.key_tree import card_keys, debit_master, service_key
 from mykey_cardap.service_application.numbers import KEY_SIZE, Role
 from mykey_cardap.service_application.transaction_mac import transaction_mac
 from mykey_cardap.service_application.wrapped_keys import WrappedKeys
@@ -99,6 +99,10 @@ class SoftwareCardKeys:
     def transaction_mac(self, slot: KeySlot, counter: int, transaction: bytes) -> bytes:
         """See `CardKeyProvider.transaction_mac`."""
         return transaction_mac(self._service_key(slot), counter=counter, serial=slot.serial, transaction=transaction)
+
+    def debit_master(self, issuer: int, service: int, generation: int) -> bytes:
+        """See `CardKeyProvider.debit_master`."""
+        return debit_master(self._master(generation), issuer=issuer, service=service, generation=generation)
 
     def add_master(self, generation: int, master: bytes) -> None:
         """See `CardKeyProvider.add_master`; the file is replaced at once."""

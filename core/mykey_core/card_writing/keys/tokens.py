@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from mykey_cardap.globalplatform.derivation import Constant, SessionKeys, prf_inputs
 from mykey_cardap.globalplatform.keys import KCV_SIZE
-from mykey_cardap.service_application.key_tree import card_keys
-from mykey_cardap.service_application.numbers import KEY_SIZE, Role
+from mykey_cardap.service_application.key_tree import card_keys, debit_key
+from mykey_cardap.service_application.numbers import KEY_SIZE, SERIAL_SIZE, Role
 from mykey_cardap.service_application.transaction_mac import mac_over, session_input, transaction_mac
 from mykey_cardap.service_application.wrapped_keys import WrappedKeys
 from mykey_core.card_writing.errors import CardKeysUnavailable
@@ -112,7 +112,17 @@ class TokenSignCardKeys(_MasterKeys):
         """See `CardKeyProvider.transaction_mac`."""
         return transaction_mac(self._service_key(slot), counter=counter, serial=slot.serial, transaction=transaction)
 
+    def debit_master(self, issuer: int, service: int, generation: int) -> bytes:
+        """See `CardKeyProvider.debit_master`; two operations of the token."""
+        slot = KeySlot(issuer, service, Role.DEBIT, generation, bytes(SERIAL_SIZE))
+        with _translated(generation):
+            return b"".join(_cmac(self._master(generation), message) for message in slot.debit_messages)
+
     def _service_key(self, slot: KeySlot) -> bytes:
+        place = {"issuer": slot.issuer, "service": slot.service, "generation": slot.generation}
+        if slot.role is Role.DEBIT:
+            own = self.debit_master(slot.issuer, slot.service, slot.generation)
+            return debit_key(own, **place, serial=slot.serial)
         with _translated(slot.generation):
             return _cmac(self._master(slot.generation), slot.prf_message)
 
@@ -148,6 +158,11 @@ class TokenResidentCardKeys(_MasterKeys):
             session = _cmac(key, session_input(counter=counter, serial=slot.serial))
             key.destroy()
         return mac_over(session, transaction)
+
+    def debit_master(self, issuer: int, service: int, generation: int) -> bytes:
+        """See `CardKeyProvider.debit_master`: not with this provider."""
+        del issuer, service
+        raise CardKeysUnavailable(generation, "card keys never leave this token: terminals of the town tap online")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

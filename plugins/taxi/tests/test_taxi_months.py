@@ -57,7 +57,7 @@ trips = st.builds(
 )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(trips, max_size=12))
 def test_statements_invoices_and_transfers_are_the_same_money(fresh_town: Any, plan: list[Trip]) -> None:
     """Σ statements = Σ invoices = Σ transfer files + what is carried on, in every month and over all of them."""

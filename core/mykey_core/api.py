@@ -1,6 +1,7 @@
 """The public façade of the core for plugins: the names in `__all__` are the plugin API, and nothing else is."""
 
 from mykey_core.card_writing.profiles import CardData
+from mykey_core.card_writing.slot_proofs import SlotEvidence, SlotProof
 from mykey_core.clock import TOKYO, tokyo_date
 from mykey_core.consent.attributes import Attribute
 from mykey_core.consent.errors import ConsentCode, ConsentDenied
@@ -77,6 +78,8 @@ __all__ = [
     "RecordVerdict",
     "Refusal",
     "Shredder",
+    "SlotEvidence",
+    "SlotProof",
     "Table",
     "TapRequest",
     "TapResult",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, insert, select
 
 from mykey_core.audit.records import append
+from mykey_core.card_writing.slot_proofs import SlotProofs
 from mykey_core.clock import Clock, system_clock
 from mykey_core.consent.presentation import AttributeReader
 from mykey_core.identity.people import People
@@ -106,9 +107,12 @@ def open_hub(settings: HubSettings, clock: Clock = system_clock) -> Hub:
     with database.reading() as session:
         check_role(session)
     plugins_file = read_plugins_file(settings.plugins_file, settings.municipality)
-    plugins = PluginRuntime.load(plugins_file, municipality=settings.municipality, engine=database.engine, clock=clock)
-    logins = open_logins(settings)
-    keys = settings.identity.open_keys(settings.keys_file, settings.municipality)
+    town, logins = settings.municipality, open_logins(settings)
+    keys = settings.identity.open_keys(settings.keys_file, town)
+    proofs = SlotProofs(town, lambda: keys, lambda: settings.card_writing.open_keys(town))
+    plugins = PluginRuntime.load(
+        plugins_file, municipality=town, engine=database.engine, clock=clock, proofs=proofs.check
+    )
     people = People(settings.municipality, keys)
     taps = TapService(
         database=database,

@@ -5,7 +5,6 @@ A plugin never sees an APDU, a serial or a key: it gets a person's pairwise id a
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -20,11 +19,10 @@ from mykey_core.card_writing.journal import WritingJournal, WritingRow
 from mykey_core.card_writing.plan import Operation
 from mykey_core.card_writing.profiles import CardData, CardProfile
 from mykey_core.card_writing.references import CardReferences
+from mykey_core.card_writing.slot_proofs import card_alias
 from mykey_core.card_writing.turns import TurnBox
 from mykey_core.card_writing.writer import Ending
 from mykey_core.errors import StorageUnavailable
-from mykey_core.identity.references import sector_of
-from mykey_core.keys.provider import FIRST_EPOCH, KeyProvider, Purpose
 from mykey_core.plugins.arguments import CardOperation, CardProfileRequest, CardWritten
 from mykey_core.plugins.errors import PluginFault
 from mykey_core.storage.tables import visit as visit_table
@@ -32,7 +30,6 @@ from mykey_core.storage.tables import visit as visit_table
 if TYPE_CHECKING:
     from mykey_core.hub import Hub
 
-_ALIAS: Final = b"mykey card alias v1\x00"
 _TOLD: Final = {
     Operation.WRITE: CardOperation.WRITTEN,
     Operation.SUSPEND: CardOperation.SUSPENDED,
@@ -70,13 +67,6 @@ def profiles_of(hub: Hub) -> dict[str, CardProfile]:
     """The card profiles of the active plugins, by plugin."""
     found = {name: plugin.context.manifest.card_profile for name, plugin in hub.plugins.plugins.items()}
     return {name: profile for name, profile in found.items() if profile is not None}
-
-
-def card_alias(keys: KeyProvider, plugin: str, municipality: str, serial: bytes) -> str:
-    """How one plugin knows a card (43 characters): another one, and another town, know it by another alias."""
-    content = _ALIAS + sector_of(plugin, municipality).encode() + b"\x00" + serial
-    digest = keys.mac(Purpose.PAIRWISE, FIRST_EPOCH, content)
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
 def profile_data(

@@ -66,7 +66,7 @@ class PluginContext:
         self.require(Capability.CARD_SLOT)
         if self.manifest.card_profile is None:
             raise CapabilityDenied(self.name, Capability.CARD_SLOT, "the manifest declares no card_profile")
-        return CardSlot(self.name, self.manifest.card_profile)
+        return CardSlot(self.name, self.manifest.card_profile, self._host)
 
     @property
     def events(self) -> Events:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from mykey_core.audit.events import CODE, SUBJECT, EventType, FactType, register
 from mykey_core.audit.records import append
 from mykey_core.card_writing.profiles import CardData, CardProfile, Value
+from mykey_core.card_writing.slot_proofs import SlotEvidence, SlotProof
 from mykey_core.clock import Clock, system_clock
 from mykey_core.consent.attributes import Attribute
 from mykey_core.consent.attributes import Value as AttributeValue
@@ -23,6 +24,7 @@ from mykey_core.plugins.jobs import JOB_EVENT, queue_of
 from mykey_core.plugins.json_values import Json
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import pairwise
+from mykey_core.terminals.configuration import allow_card, deny_card
 
 _MOST_DETAILS = 16
 
@@ -43,10 +45,14 @@ register(EventType("plugin.recorded", {"plugin": CODE, "action": CODE}, {"subjec
 
 @dataclass(slots=True)
 class Host:
-    """What the hub gives to all contexts: the clock, and who hears which event (known once all are loaded)."""
+    """What the hub gives to all contexts.
+
+    The clock, who hears which event (known once all are loaded), and the check of cards' proofs.
+    """
 
     clock: Clock = system_clock
     subscribers: Callable[[str], tuple[str, ...]] = field(default=lambda _: ())
+    proofs: Callable[[str, int, SlotProof], SlotEvidence] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,7 @@ class CardSlot:
 
     plugin: str
     profile: CardProfile
+    host: Host = field(default_factory=Host, repr=False)
 
     @property
     def slot(self) -> int:
@@ -132,6 +139,31 @@ class CardSlot:
         made = CardData(values, value=value, rides=rides, period=period)
         self.profile.image(0, made)
         return made
+
+
+    def check(self, proof: SlotProof) -> SlotEvidence:
+        """Whether a card made the receipt that a terminal without a network recorded; with the card's alias.
+
+        `PluginError` where there is no hub around (a command of the plugin).
+        """
+        if self.host.proofs is None:
+            raise PluginError(self.plugin, "only a hub can check what cards answered")
+        return self.host.proofs(self.plugin, self.slot, proof)
+
+    def deny(self, alias: str, reason: str, database: PluginDatabase) -> None:
+        """Have all terminals refuse what carries this alias, also those without a network, from their next contact on.
+
+        `alias` is that of a card, or a word that the plugin has written into the slot; `reason` is a machine word.
+        """
+        with core_session(database) as session:
+            facts = {"reason": reason, "at": self.host.clock(), "actor": f"plugin:{self.plugin}"}
+            deny_card(session, database.municipality, alias, **facts)
+
+    def allow(self, alias: str, database: PluginDatabase) -> bool:
+        """End a denial; False when there was none."""
+        with core_session(database) as session:
+            own = {"at": self.host.clock(), "actor": f"plugin:{self.plugin}"}
+            return allow_card(session, database.municipality, alias, **own)
 
 
 @dataclass(frozen=True, slots=True)

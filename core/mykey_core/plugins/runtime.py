@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from mykey_core.card_writing.profiles import CardData
+from mykey_core.card_writing.slot_proofs import SlotEvidence, SlotProof
 from mykey_core.clock import Clock, system_clock
 from mykey_core.consent.people import TapPeople
 from mykey_core.outbox.dispatcher import Event as Waiting
@@ -82,10 +83,16 @@ class PluginRuntime:
 
     @classmethod
     def load(
-        cls, file: PluginsFile, *, municipality: str, engine: Engine, clock: Clock = system_clock
+        cls,
+        file: PluginsFile,
+        *,
+        municipality: str,
+        engine: Engine,
+        clock: Clock = system_clock,
+        proofs: Callable[[str, int, SlotProof], SlotEvidence] | None = None,
     ) -> PluginRuntime:
         """Load the plugins that `file` enables; broken ones are in `reports` with their reason."""
-        host = Host(clock)
+        host = Host(clock, proofs=proofs)
         return cls(*load_plugins(file, municipality=municipality, engine=engine, host=host), host)
 
     # -- who ------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from mykey_core.identity.settings import IdentitySettings
 from mykey_core.portal.settings import SessionSettings
 from mykey_core.tenancy.codes import is_municipality_code
 from mykey_core.trust.revocation.settings import Environment, RevocationSettings, parse_settings
+from mykey_core.worker.settings import JobSettings
 
 
 class TrustSettings(BaseModel):
@@ -57,6 +58,8 @@ class HubSettings(BaseModel):
     identity: IdentitySettings = IdentitySettings()
     card_writing: CardWritingSettings = CardWritingSettings()
     sessions: SessionSettings = SessionSettings()
+    jobs: JobSettings = JobSettings()
+    provider_key_file: Path = Path("provider-keys.json")
 
     @field_validator("municipality")
     @classmethod
@@ -113,6 +116,8 @@ def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
             "trust": trust,
             "identity": settings.identity.below(folder),
             "card_writing": settings.card_writing.below(folder),
+            "jobs": settings.jobs.below(folder),
+            "provider_key_file": folder / settings.provider_key_file,
             "database_url": url,
             "database_owner_url": os.environ.get("MYKEY_DATABASE_OWNER_URL") or settings.database_owner_url,
             "keys_file": folder / settings.keys_file,

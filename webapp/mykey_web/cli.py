@@ -16,6 +16,7 @@ from mykey_core.errors import MykeyError
 from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
 from mykey_core.upkeep import looked_after
+from mykey_core.worker.run import Worker
 from mykey_web.app import create_app
 from mykey_web.problem_list import as_markdown, problem_codes
 from mykey_web.setup import write_new_hub
@@ -89,6 +90,8 @@ def serve(config: Path, towns: Path | None, host: str, port: int, threads: int) 
         with ExitStack() as stack:
             for opened in served.hubs:
                 stack.enter_context(looked_after(opened))
+                if opened.settings.jobs.in_server:
+                    stack.enter_context(Worker(opened).running())
             server = create_server(served.application, host=host, port=port, threads=threads)
             click.echo(json.dumps({"ready": f"http://{host}:{port}", **served.announced}))
             sys.stdout.flush()

@@ -15,6 +15,7 @@ from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
 from mykey_core.audit.records import append
+from mykey_core.identity.changes import tell_event
 from mykey_core.identity.states import EventKind, Evidence
 from mykey_core.identity.tables import life_event
 from mykey_core.storage.session import Session
@@ -70,7 +71,7 @@ def record_event(
     effective_on: date | None = None,
     reverses: UUID | None = None,
 ) -> LifeEvent:
-    """Append an event and its audit record; the audit names the event and not the person."""
+    """Append an event and its audit record, which names no person, and tell the plugins that know the person."""
     event = LifeEvent(
         uuid7(), person, kind, at, effective_on, evidence.value, actor, approved_by, list(changes), reverses
     )
@@ -80,6 +81,7 @@ def record_event(
     if reverses is not None:
         facts["reverses"] = str(reverses)
     append(session, municipality, at, f"identity.{kind.value}", facts)
+    tell_event(session, municipality, person, kind, at)
     return event
 
 

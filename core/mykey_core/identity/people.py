@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select
 from uuid_utils.compat import uuid7
 
+from mykey_core.identity.changes import tell_linked
 from mykey_core.identity.credentials import Credentials
 from mykey_core.identity.events import record_event
 from mykey_core.identity.references import Label, credential_references, pairwise_id, references, sector_of
@@ -134,11 +135,12 @@ class People:
         return person_id
 
     def subject_for(self, session: Session, known: KnownPerson, plugin: str, at: datetime) -> str:
-        """The pairwise id of the person for `plugin`; it is stored when it is made, and never changed by a new key."""
+        """The pairwise id of the person for `plugin`; it is stored when it is made, and the plugin is told."""
         if known.subject is not None:
             return known.subject
         epoch = self.keys.epochs(Purpose.PAIRWISE)[-1]
         subject = pairwise_id(self.keys, epoch, sector_of(plugin, self.municipality), known.person_id)
         values = {"municipality": self.municipality, "plugin": plugin, "person_id": known.person_id}
         session.execute(insert(pairwise).values(**values, subject=subject, key_epoch=epoch, created_at=at))
+        tell_linked(session, self.municipality, plugin, known.person_id, at)
         return subject

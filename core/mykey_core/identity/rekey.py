@@ -16,6 +16,7 @@ from sqlalchemy import Table, column, insert, select, table, update
 from mykey_core.audit.events import CODE, INTEGER, EventType, register
 from mykey_core.audit.records import append
 from mykey_core.card_writing.tables import card_tap, card_writing, known_card
+from mykey_core.identity.changes import CORE_SECTORS, tell_rekeyed
 from mykey_core.identity.errors import IdentityRefused
 from mykey_core.identity.people import People
 from mykey_core.identity.references import next_reference, pairwise_id, sector_of
@@ -26,8 +27,7 @@ from mykey_core.storage.session import Session
 from mykey_core.storage.tables import credential, pairwise, visit
 
 BATCH: Final = 200
-CORE_SECTORS: Final[Mapping[str, tuple[str, ...]]] = {"portal": ()}
-"""The core's own sectors, which have pairwise ids like a plugin, and the columns that hold them: none."""
+__all__ = ["BATCH", "CORE_SECTORS", "Rekeying"]
 register(EventType("identity.rekeyed", {"purpose": CODE, "epoch": INTEGER, "rows": INTEGER}))
 
 
@@ -129,6 +129,7 @@ class Rekeying:
             _replace(session, town, name, row.subject, subject)
         values = {"municipality": town, "plugin": row.plugin, "person_id": row.person_id}
         session.execute(insert(former_subject).values(**values, subject=row.subject, replaced_at=at))
+        tell_rekeyed(session, town, row.plugin, row.person_id, row.subject, at)
 
 
 def _replace(session: Session, town: str, name: str, old: str, new: str) -> None:

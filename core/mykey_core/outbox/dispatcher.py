@@ -82,7 +82,7 @@ class Dispatcher:
             return self.database.commit(lambda session: self._hand_over(session, event_id, subscriber, now))
         except Exception as error:  # noqa: BLE001 - a subscriber's fault stays its own
             _log.warning("%s did not take event %s: %s", subscriber, event_id, type(error).__name__)
-            self.database.commit(lambda session: self._put_off(session, event_id, subscriber, now))
+            self.database.commit(lambda session: put_off(session, self.municipality, event_id, subscriber, now))
             return False
 
     def _hand_over(self, session: Session, event_id: UUID, subscriber: str, now: datetime) -> bool:
@@ -98,14 +98,16 @@ class Dispatcher:
         session.execute(delete(outbox).where(*_this(self.municipality, event_id, subscriber)))
         return True
 
-    def _put_off(self, session: Session, event_id: UUID, subscriber: str, now: datetime) -> None:
-        own = _this(self.municipality, event_id, subscriber)
-        attempts = session.execute(select(outbox.c.attempts).where(*own)).scalar()
-        if attempts is None:
-            return
-        last = attempts + 1 >= MAXIMUM_ATTEMPTS
-        due = None if last else now + FIRST_DELAY * 2**attempts
-        session.execute(update(outbox).where(*own).values(attempts=attempts + 1, due_at=due))
+
+def put_off(session: Session, municipality: str, event_id: UUID, subscriber: str, now: datetime) -> None:
+    """Count an attempt that failed: the next one comes later and later, and after the last one there is none."""
+    own = _this(municipality, event_id, subscriber)
+    attempts = session.execute(select(outbox.c.attempts).where(*own)).scalar()
+    if attempts is None:
+        return
+    last = attempts + 1 >= MAXIMUM_ATTEMPTS
+    due = None if last else now + FIRST_DELAY * 2**attempts
+    session.execute(update(outbox).where(*own).values(attempts=attempts + 1, due_at=due))
 
 
 def _this(municipality: str, event_id: UUID, subscriber: str) -> tuple[Any, ...]:

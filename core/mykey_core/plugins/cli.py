@@ -10,8 +10,8 @@ import click
 from mykey_core.errors import MykeyError
 from mykey_core.plugins.config import read_plugins_file
 from mykey_core.plugins.grants import difference, granted, write
-from mykey_core.plugins.loader import installed_plugins
-from mykey_core.plugins.manifest import Manifest, read_manifest
+from mykey_core.plugins.loader import installed_plugins, manifest_of
+from mykey_core.plugins.manifest import Manifest
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.plugins.status import PluginStatus
 from mykey_core.settings import HubSettings, load_settings
@@ -58,11 +58,8 @@ def grant(name: str, config: Path, *, yes: bool) -> None:
     """Enable the plugin NAME and grant what it asks for; shows the change of plugins.toml before it is written."""
     try:
         settings = load_settings(config)
-        point = installed_plugins().get(name)
-        if point is None:
-            raise click.ClickException(f"the plugin '{name}' is not installed")
-        manifest = read_manifest(point.value, name)
-        read_plugins_file(settings.plugins_file, settings.municipality)  # a broken file is not made worse
+        file = read_plugins_file(settings.plugins_file, settings.municipality)  # a broken file is not made worse
+        manifest = manifest_of(name, installed_plugins().get(name), file.plugins.get(name))
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
     before = settings.plugins_file.read_text(encoding="utf-8")

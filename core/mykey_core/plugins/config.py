@@ -38,6 +38,7 @@ class PluginChoice(_Model):
 
     `service_points` names the service points at which it is offered; without it, wherever a point offers its service.
     `local_hosts` are granted hosts of the town's own network: they may have private addresses and speak plain http.
+    `manifest` is the manifest file of a plugin that runs outside the hub, relative to `plugins.toml`.
     """
 
     enabled: bool = True
@@ -46,6 +47,7 @@ class PluginChoice(_Model):
     settings: dict[str, Any] = Field(default_factory=dict)
     service_points: frozenset[str] | None = None
     local_hosts: frozenset[str] = frozenset()
+    manifest: Path | None = None
 
 
 class PluginsFile(_Model):
@@ -82,7 +84,16 @@ def read_plugins_file(path: Path, municipality: str) -> PluginsFile:
         raise ConfigurationError("plugins_file", _explain(error)) from error
     common = _validated(written.plugins)
     towns = {code: _of_town(written, code) for code in written.municipality}
-    return towns.get(municipality, common)
+    return _below(towns.get(municipality, common), path.parent)
+
+
+def _below(file: PluginsFile, folder: Path) -> PluginsFile:
+    """With the manifests of remote plugins as whole paths."""
+    whole = {
+        name: choice if choice.manifest is None else choice.model_copy(update={"manifest": folder / choice.manifest})
+        for name, choice in file.plugins.items()
+    }
+    return file.model_copy(update={"plugins": whole})
 
 
 def _of_town(written: _Written, code: str) -> PluginsFile:

@@ -23,10 +23,11 @@ from mykey_core.plugins.errors import ManifestError, PluginError
 from mykey_core.plugins.guard import Guard
 from mykey_core.plugins.handles import Host
 from mykey_core.plugins.log import PluginLog
-from mykey_core.plugins.manifest import Manifest, read_manifest
+from mykey_core.plugins.manifest import Manifest, read_manifest, read_remote_manifest
 from mykey_core.plugins.names import check_names
 from mykey_core.plugins.safe_mode import Starts
 from mykey_core.plugins.typed_settings import Settings, typed
+from mykey_core.remote.hooks import RemoteHooks
 from mykey_core.storage import migrate
 from mykey_core.storage.plugin_tables import has_room
 
@@ -108,22 +109,36 @@ def load_plugins(
 def _load_one(
     name: str, point: EntryPoint | None, choice: PluginChoice | None, hub: Surroundings
 ) -> tuple[PluginReport, LoadedPlugin | None]:
-    if point is None:
+    if choice is not None and choice.manifest is not None and point is not None:
+        return PluginReport(
+            name, PluginState.QUARANTINED, "a plugin of this name is installed: a remote one has another"
+        ), None
+    if point is None and (choice is None or choice.manifest is None):
         return PluginReport(name, PluginState.NOT_INSTALLED, "plugins.toml names it, but it is not installed"), None
     if choice is None or not choice.enabled:
         return PluginReport(name, PluginState.DISABLED, "plugins.toml does not enable it"), None
     try:
-        manifest = read_manifest(point.value, name)
+        manifest = manifest_of(name, point, choice)
         missing = sorted(manifest.requests.grants - choice.grants)
         if missing:
             return PluginReport(name, PluginState.INACTIVE, f"not granted: {', '.join(missing)}"), None
-        return PluginReport(name, PluginState.ACTIVE), _start(manifest, point, choice, hub)
+        start = _start_remote(manifest, name, choice, hub) if point is None else _start(manifest, point, choice, hub)
+        return PluginReport(name, PluginState.ACTIVE), start
     except Exception as error:
         reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         _log.warning("plugin %s is quarantined: %s", name, reason)
         if hub.strict:
             raise
         return PluginReport(name, PluginState.QUARANTINED, reason), None
+
+
+def manifest_of(name: str, point: EntryPoint | None, choice: PluginChoice | None) -> Manifest:
+    """The manifest of an installed plugin, or of one that runs outside the hub."""
+    if point is not None:
+        return read_manifest(point.value, name)
+    if choice is None or choice.manifest is None:
+        raise ManifestError(name, "it is not installed, and plugins.toml names no manifest of it")
+    return read_remote_manifest(choice.manifest, name)
 
 
 def is_strict() -> bool:
@@ -149,15 +164,21 @@ def _start(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Sur
     return loaded
 
 
-def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Surroundings) -> LoadedPlugin:
-    _require_free_slot(manifest, hub)
+def _start_remote(manifest: Manifest, name: str, choice: PluginChoice, hub: Surroundings) -> LoadedPlugin:
+    """A plugin outside of the hub: none of its code runs here, its hooks leave webhooks."""
+    if manifest.name != name:
+        raise ManifestError(name, f"its manifest calls it '{manifest.name}'")
+    check_names(manifest, hub.names)
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    manager.register(point.load(), name=manifest.name)
-    manager.check_pending()  # pluggy ignores a misspelt hook until it is asked
-    if "database" in manifest.requests.capabilities:
-        _require_current_tables(manifest, hub.engine)
-    context = PluginContext(
+    manager.register(RemoteHooks(name, hub.host.clock), name=name)
+    hub.names.append(name)
+    guard = Guard(name, hub.host.clock, strict=hub.strict)
+    return LoadedPlugin(_context(manifest, choice, hub), choice, manager, guard)
+
+
+def _context(manifest: Manifest, choice: PluginChoice, hub: Surroundings) -> PluginContext:
+    return PluginContext(
         manifest=manifest,
         municipality=hub.municipality,
         settings=_settings(manifest, choice),
@@ -166,6 +187,17 @@ def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: 
         _host=hub.host,
         _local_hosts=choice.local_hosts,
     )
+
+
+def _activate(manifest: Manifest, point: EntryPoint, choice: PluginChoice, hub: Surroundings) -> LoadedPlugin:
+    _require_free_slot(manifest, hub)
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(point.load(), name=manifest.name)
+    manager.check_pending()  # pluggy ignores a misspelt hook until it is asked
+    if "database" in manifest.requests.capabilities:
+        _require_current_tables(manifest, hub.engine)
+    context = _context(manifest, choice, hub)
     manager.hook.mykey_setup(context=context)
     if manifest.card_profile is not None:
         hub.slots[manifest.card_profile.service] = manifest.name

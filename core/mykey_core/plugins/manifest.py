@@ -11,8 +11,19 @@ from enum import StrEnum, unique
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from mykey_core.card_writing.profiles import CardProfile
 from mykey_core.plugins.errors import ManifestError, explained
@@ -90,6 +101,11 @@ class Capability(StrEnum):
     OFFLINE = "offline"
 
 
+REMOTE_CAPABILITIES = frozenset({
+    Capability.TAP, Capability.EVENTS, Capability.HTTP, Capability.AUDIT, Capability.PEOPLE
+})  # fmt: skip
+"""What a plugin outside of the hub can be allowed: the names of its scopes."""
+
 EventName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}\.[a-z][a-z0-9.-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")]
 AttributeName = Literal["name", "address", "birth_date", "sex", "age_band", "municipality"]
@@ -141,6 +157,51 @@ class Purpose(_Model):
         return hashlib.sha256(json.dumps(agreed, ensure_ascii=False, sort_keys=True).encode()).digest()
 
 
+def _is_address(value: str) -> str:
+    """https, or plain http to this very computer for a developer; no user part, no fragment."""
+    parts = urlsplit(value)
+    loopback = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not parts.hostname or not (parts.scheme == "https" or loopback):
+        raise ValueError("it is an https address")
+    if parts.username is not None or parts.password is not None or "#" in value or not value.isprintable():
+        raise ValueError("it has no user part and no fragment")
+    return value
+
+
+Address = Annotated[str, Field(max_length=1000), AfterValidator(_is_address)]
+
+
+class Remote(_Model):
+    """`[remote]`: how a plugin with `runtime = "remote"` signs people in, is told of things, and proves itself.
+
+    Its client id is the plugin's name. `public_key` is an Ed25519 key as JWK; whoever has its private half is the
+    plugin. Addresses are compared letter by letter.
+    """
+
+    redirect_uris: tuple[Address, ...] = ()
+    post_logout_redirect_uris: tuple[Address, ...] = ()
+    webhook: Address | None = None
+    logout_uri: Address | None = None
+    public_key: dict[Literal["kty", "crv", "x", "kid", "alg", "use"], str]
+
+    @field_validator("public_key")
+    @classmethod
+    def _is_ed25519(cls, value: dict[str, str]) -> dict[str, str]:
+        try:
+            key = OKPKey.import_key(dict(value))
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise ValueError("it is a public Ed25519 key as JWK") from error
+        if key.curve_name != "Ed25519" or key.is_private:
+            raise ValueError("it is a public Ed25519 key as JWK")
+        return value
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that the hub calls, as `requests.hosts` names them."""
+        called = [urlsplit(address) for address in (self.webhook, self.logout_uri) if address]
+        return frozenset(parts.netloc.removesuffix(":443") for parts in called)
+
+
 class Shreds(_Model):
     """`[shredder]`: the tables that hold personal data; after everything was shredded they have no row."""
 
@@ -151,7 +212,8 @@ class Manifest(_Model):
     """The whole manifest.
 
     `subject_columns` names every column (`table.column`) that holds pairwise ids, so that re-keying can follow.
-    `jobs` names every job that the plugin may have. With `runtime = "remote"` no code of the plugin runs in the hub.
+    `jobs` names every job that the plugin may have. With `runtime = "remote"` no code of the plugin runs in the hub,
+    and `[remote]` stands in place of `package`.
     """
 
     name: Identifier
@@ -159,7 +221,7 @@ class Manifest(_Model):
     description: Localised
     version: str
     api: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
-    package: str
+    package: str = ""
     requests: Requests
     services: tuple[Service, ...] = ()
     purposes: tuple[Purpose, ...] = ()
@@ -167,6 +229,7 @@ class Manifest(_Model):
     jobs: tuple[Identifier, ...] = ()
     shredder: Shreds | None = None
     runtime: Literal["local", "remote"] = "local"
+    remote: Remote | None = None
     subject_columns: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")], ...] = ()
     card_profile: CardProfile | None = None
     legal_basis: Localised
@@ -180,11 +243,26 @@ class Manifest(_Model):
                 raise ValueError(
                     f"the purpose '{purpose.name}' uses what requests.attributes lacks: {', '.join(extra)}"
                 )
+        self._check_runtime()
         self._check_tables("subject_columns", self.subject_columns)
         self._check_tables("shredder.tables", self.shredder.tables if self.shredder else ())
         self._check_names("settings", [setting.name for setting in self.settings])
         self._check_names("services", [service.name for service in self.services])
         return self
+
+    def _check_runtime(self) -> None:
+        if self.runtime == "local":
+            if not self.package or self.remote is not None:
+                raise ValueError("a plugin within the hub has a package, and no [remote]")
+            return
+        if self.remote is None or self.package:
+            raise ValueError("a remote plugin has [remote], and no package")
+        extra = sorted(self.requests.capabilities - REMOTE_CAPABILITIES)
+        if extra or self.card_profile or self.jobs or self.shredder or self.subject_columns:
+            raise ValueError(f"a remote plugin has no {', '.join(extra) or 'slot, jobs or tables'} within the hub")
+        missing = sorted(self.remote.hosts - self.requests.hosts)
+        if missing:
+            raise ValueError(f"requests.hosts must name '{missing[0]}', which the hub is to call")
 
     def _check_tables(self, member: str, names: Sequence[str]) -> None:
         foreign = [name for name in names if not name.startswith(self.table_prefix)]
@@ -209,7 +287,7 @@ class Manifest(_Model):
 
 
 _MODELS: tuple[type[BaseModel], ...] = (
-    Manifest, Requests, Service, Action, InputField, Purpose, Setting, Shreds, CardProfile
+    Manifest, Requests, Service, Action, InputField, Purpose, Setting, Shreds, CardProfile, Remote
 )  # fmt: skip
 _MEMBERS = [name for model in _MODELS for name in model.model_fields]
 
@@ -231,6 +309,16 @@ def _check_api(manifest: Manifest) -> None:
     if major != API_VERSION[0] or minor > API_VERSION[1]:
         ours = ".".join(map(str, API_VERSION))
         raise ManifestError(manifest.name, f"it is written for plugin API {manifest.api}, and this hub has {ours}")
+
+
+def read_remote_manifest(path: Path, plugin: str) -> Manifest:
+    """Read the manifest of a remote plugin, which the town keeps in a file."""
+    if not path.is_file():
+        raise ManifestError(plugin, f"its manifest {path.name} does not exist")
+    manifest = parse_manifest(path.read_text(encoding="utf-8"), plugin)
+    if manifest.runtime != "remote":
+        raise ManifestError(plugin, "plugins.toml names a manifest file: only a remote plugin has one")
+    return manifest
 
 
 def read_manifest(module: str, plugin: str) -> Manifest:

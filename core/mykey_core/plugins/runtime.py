@@ -18,6 +18,7 @@ from mykey_core.card_writing.profiles import CardData
 from mykey_core.card_writing.slot_proofs import SlotEvidence, SlotProof
 from mykey_core.clock import Clock, system_clock
 from mykey_core.consent.people import TapPeople
+from mykey_core.identity import changes
 from mykey_core.outbox.dispatcher import Event as Waiting
 from mykey_core.plugins.answers import Eligibility, Health, HealthState, RecordVerdict, Shredder
 from mykey_core.plugins.arguments import (
@@ -26,6 +27,7 @@ from mykey_core.plugins.arguments import (
     EligibilityRequest,
     Event,
     IdentityChange,
+    IdentityReason,
     OfflineRecord,
     TapRequest,
 )
@@ -45,6 +47,11 @@ from mykey_core.storage.session import Session
 from mykey_core.translations import Catalogue, Text, load_catalogue
 
 T = TypeVar("T")
+_IDENTITY_HOOKS = {
+    changes.LINKED: "mykey_identity_linked",
+    changes.REPLACED: "mykey_identity_replaced",
+    changes.ENDED: "mykey_identity_ended",
+}
 Handler = Callable[[Waiting, Session], None]
 _log = logging.getLogger(__name__)
 
@@ -108,7 +115,8 @@ class PluginRuntime:
     def catalogue(self, domain: str) -> Catalogue | None:
         """The wording of the plugin called `domain`; None when it is not active."""
         plugin = self.plugins.get(domain)
-        return load_catalogue(plugin.context.manifest.package, domain) if plugin else None
+        package = plugin.context.manifest.package if plugin else ""
+        return load_catalogue(package, domain) if package else None
 
     def opened(self, plugin: LoadedPlugin, session: Session) -> AbstractContextManager[PluginDatabase]:
         """The plugin's handle on its tables within `session`, with all walls up while the block runs."""
@@ -191,12 +199,16 @@ class PluginRuntime:
             self._within(found, session, "mykey_event", object, event=event)
 
     def handlers(self) -> dict[str, Handler]:
-        """For the outbox's dispatcher: who takes the events that wait for each plugin."""
-        names = (name for name, plugin in self.plugins.items() if plugin.context.may(Capability.EVENTS))
-        return {name: self._handler(name) for name in names}
+        """For the outbox's dispatcher: who takes what waits for each plugin, changes of identities included."""
+        return {name: self._handler(name) for name in self.plugins}
 
     def _handler(self, subscriber: str) -> Handler:
         def hand_over(waiting: Waiting, session: Session) -> None:
+            if waiting.kind in _IDENTITY_HOOKS:
+                self._identity(subscriber, _IDENTITY_HOOKS[waiting.kind], _change(waiting, session), session)
+                return
+            if not self.plugins[subscriber].context.may(Capability.EVENTS):
+                return  # it asked for events once, and does not any more
             source = waiting.kind.partition(".")[0]
             event = Event(waiting.id, waiting.kind, source, waiting.at, waiting.facts, waiting.subject)
             self.deliver(subscriber, event, session)
@@ -285,6 +297,11 @@ class PluginRuntime:
                 continue
             if answer is not None:
                 yield plugin, answer
+
+
+def _change(waiting: Waiting, session: Session) -> IdentityChange:
+    reason, town = IdentityReason(waiting.facts["reason"]), str(session.municipality)
+    return IdentityChange(town, str(waiting.subject), reason, waiting.at, waiting.facts.get("previous_subject"))
 
 
 def _subscribers(plugins: Mapping[str, LoadedPlugin]) -> dict[str, tuple[str, ...]]:

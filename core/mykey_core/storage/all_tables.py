@@ -16,6 +16,8 @@ MODULES = (
     "mykey_core.uploads.tables",
     "mykey_core.terminals.tables",
     "mykey_core.portal.tables",
+    "mykey_core.worker.tables",
+    "mykey_core.remote.tables",
 )
 
 for _module in MODULES:

@@ -37,6 +37,7 @@ SET_VECTOR = (
     "8fcca05f5e08b01c7569f9dd6fac3603",
     "6b64a13f7f487ca7d600a8864cada9ba",
 )
+TRANSACTION = bytes.fromhex("00112233445566778899aabbccddeeff0102030405060708")
 _tokens = count(1)
 
 
@@ -50,6 +51,18 @@ def openssl_kbkdf(key: bytes, label: bytes, context: bytes) -> bytes:
     arguments = [part for option in (*options, f"hexinfo:{context.hex()}") for part in ("-kdfopt", option)]
     command = ["openssl", "kdf", "-keylen", "16", "-binary", *arguments, "KBKDF"]
     return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def openssl_cmac(key: bytes, message: bytes) -> bytes:
+    """AES-CMAC by OpenSSL's program."""
+    command = ["openssl", "mac", "-binary", "-macopt", "cipher:AES-128-CBC", "-macopt", f"hexkey:{key.hex()}", "CMAC"]
+    return subprocess.run(command, check=True, capture_output=True, input=message).stdout
+
+
+def openssl_transaction_mac(key: bytes, counter: int) -> bytes:
+    """Reference §7.3: the session key is the CMAC of counter and serial, the MAC the first eight bytes of the next."""
+    session = openssl_cmac(key, bytes.fromhex("5a00010080") + counter.to_bytes(4, "little") + UID)
+    return openssl_cmac(session, TRANSACTION)[:8]
 
 
 @pytest.mark.parametrize(("service", "number", "generation", "expected"), VECTORS)
@@ -153,6 +166,35 @@ def test_resident_keys_work_like_keys_of_this_process(resident: TokenResidentCar
     single = block.update(slot(number=4).resident_block(KeyPart.SINGLE))
     assert resident.wrapped(slot(number=4), under=keys).ciphers == (twin.encrypt(single),)
     keys.close()
+
+
+@pytest.mark.parametrize("service", [0x0101, 0x0301])
+def test_a_signing_token_makes_the_transaction_mac_of_the_card(signing: TokenSignCardKeys, service: int) -> None:
+    """The MAC that a card makes with K4 of the tree, computed here by the published scheme from OpenSSL's keys."""
+    place = slot(service=service, number=4)
+    key = openssl_kbkdf(MASTER, SERVICE_LABEL, place.context)
+    assert signing.transaction_mac(place, 0x42, TRANSACTION) == openssl_transaction_mac(key, 0x42)
+    assert signing.transaction_mac(place, 0x43, TRANSACTION) != openssl_transaction_mac(key, 0x42)
+
+
+def test_a_resident_token_makes_the_transaction_mac_of_its_own_key(resident: TokenResidentCardKeys) -> None:
+    """K4 stays in the token; a card that got it by PUT KEY makes the same MAC, and no object is left behind."""
+    from pkcs11 import Attribute, ObjectClass
+
+    block = Cipher(algorithms.AES(MASTER), modes.ECB()).encryptor()  # noqa: S305 - what the token does
+    key = block.update(slot(number=4).resident_block(KeyPart.SINGLE))
+    session = resident._session()
+    keys_there = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.TOKEN: False}
+    before = len(list(session.get_objects(keys_there)))
+    assert resident.transaction_mac(slot(number=4), 0x42, TRANSACTION) == openssl_transaction_mac(key, 0x42)
+    assert len(list(session.get_objects(keys_there))) == before
+
+
+def test_transaction_macs_need_the_generation(signing: TokenSignCardKeys, resident: TokenResidentCardKeys) -> None:
+    """A receipt of a generation without a key is no receipt: a typed error, not a MAC of something else."""
+    for keys in (signing, resident, SoftwareCardKeys({1: MASTER})):
+        with pytest.raises(CardKeysUnavailable):
+            keys.transaction_mac(slot(number=4, generation=2), 0x42, TRANSACTION)
 
 
 def test_the_value_of_a_resident_key_cannot_be_read(resident: TokenResidentCardKeys) -> None:

@@ -83,6 +83,16 @@ class StateDirectory:
         return self.path / "queue" / "queue.sqlite3"
 
     @property
+    def debit_keys(self) -> Path:
+        """The debit keys with which cards are used without the hub; secret."""
+        return self.path / "debit-keys.json"
+
+    @property
+    def card_taps(self) -> Path:
+        """The journal of transactions on cards without the hub."""
+        return self.path / "card-taps" / "taps.sqlite3"
+
+    @property
     def open_page(self) -> Path:
         """A private page that leads the kiosk's browser to the service point, paired."""
         return self.path / "open.html"

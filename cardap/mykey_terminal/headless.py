@@ -20,11 +20,14 @@ from mykey_cardap.errors import CardError
 from mykey_terminal.agent.bodies import TapBody, parse
 from mykey_terminal.errors import AgentError, TerminalError
 from mykey_terminal.files import PRIVATE_FILE
+from mykey_terminal.offline_cards import OfflineCardDesk, OfflineOrder
+from mykey_terminal.offline_cards.desk import KINDS
 from mykey_terminal.problems import problem_of
 
 if TYPE_CHECKING:
     from mykey_terminal.agent.desk import CardDesk
     from mykey_terminal.queue import OfflineQueue
+    from mykey_terminal.readers.virtual import VirtualReader
     from mykey_terminal.running import Upkeep
 
 MAX_LINE = 16_384
@@ -42,6 +45,8 @@ class HeadlessDesk:
     upkeep: Upkeep
     desk: CardDesk
     wake: Callable[[], None] = lambda: None
+    cards: OfflineCardDesk | None = None
+    tray: VirtualReader | None = None
     _operations: Mapping[str, Callable[[Json], Json]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +56,9 @@ class HeadlessDesk:
             "find": self._find,
             "denied": self._denied,
             "tap": self._tap,
+            "slot": self._slot,
+            "commit": self._commit,
+            "insert": self._insert,
         }
 
     def answer(self, line: str) -> str:
@@ -94,7 +102,9 @@ class HeadlessDesk:
         }
 
     def _record(self, request: Json) -> Json:
-        record = self.queue.append(_text(request, "service"), _object(request, "payload"))
+        service, payload = _text(request, "service"), _object(request, "payload")
+        known = self.queue.find_same(service, payload) if request.get("once") is True else None
+        record = known or self.queue.append(service, payload)
         self.wake()
         return {"record_id": record.record_id, "seq": record.seq, "hash": record.hash.hex()}
 
@@ -111,6 +121,37 @@ class HeadlessDesk:
         stale = configuration.is_stale(self.upkeep.clock())
         denied = configuration.denies(_text(request, "alias"))
         return {"denied": denied, "as_of": configuration.as_of.isoformat(), "stale": stale}
+
+    def _slot(self, request: Json) -> Json:
+        return self._cards().read(_number(request, "slot"))
+
+    def _commit(self, request: Json) -> Json:
+        kind = KINDS.get(_text(request, "kind"))
+        if kind is None:
+            raise ValueError("kind")
+        order = OfflineOrder(
+            key=_text(request, "key"),
+            service=_number(request, "slot"),
+            kind=kind,
+            card=bytes.fromhex(_text(request, "card")),
+            total=_number(request, "total"),
+            amount=_number(request, "amount"),
+            at=self.upkeep.clock(),
+            period=None if request.get("period") is None else _number(request, "period"),
+        )
+        return self._cards().commit(order)
+
+    def _cards(self) -> OfflineCardDesk:
+        if self.cards is None:
+            raise AgentError("card_keys_unknown", 409)
+        return self.cards
+
+    def _insert(self, request: Json) -> Json:
+        if self.tray is None:
+            raise AgentError("no_tray", 409)
+        card = request.get("card")
+        self.tray.insert(card if isinstance(card, str) else None)
+        return {"inserted": self.tray.inserted}
 
     def _tap(self, request: Json) -> Json:
         language = request.pop("language", None)
@@ -173,6 +214,13 @@ def _request(line: str) -> Json:
 def _text(request: Json, name: str) -> str:
     value = request.get(name)
     if not isinstance(value, str) or not value:
+        raise ValueError(name)
+    return value
+
+
+def _number(request: Json, name: str) -> int:
+    value = request.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(name)
     return value
 

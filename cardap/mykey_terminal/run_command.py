@@ -12,8 +12,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 from urllib.parse import quote
+from uuid import UUID
 
 import click
 
@@ -32,6 +33,8 @@ from mykey_terminal.files import write_private
 from mykey_terminal.headless import HeadlessDesk, LocalSocket, serve_lines
 from mykey_terminal.hub import Hub
 from mykey_terminal.hub_address import hub_origin
+from mykey_terminal.offline_cards import FileDebitKeys, OfflineCardDesk, TapJournal
+from mykey_terminal.offline_cards.keys import DebitKeyEntry
 from mykey_terminal.open_writings import OpenWritings
 from mykey_terminal.pending import PendingTaps
 from mykey_terminal.queue import OfflineQueue
@@ -71,17 +74,35 @@ def add_run_commands(group: click.Group, *, errors: Errors, hub_of: HubOf) -> No
     @click.option("--allow-origin", "origins", multiple=True, help="Origin of a page; the hub's own by default.")
     @click.option("--headless", type=click.Choice(["stdio", "socket"]), help="No page: JSON lines for a gate or a cab.")
     @click.option("--virtual", is_flag=True, help="Use the tray of emulated cards instead of a reader.")
+    @click.option("--cards", type=click.Path(path_type=Path, file_okay=False), help="Folder of the tray, to share it.")
     @reader
-    def run_command(*, point: str, state: Path | None, reader: str | None, virtual: bool, **options: Any) -> None:
+    def run_command(
+        *, point: str, state: Path | None, reader: str | None, virtual: bool, cards: Path | None, **options: Any
+    ) -> None:
         """Be the terminal of a service point until interrupted: everything it does by itself, and its agent."""
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with errors(), ExitStack() as stack:
             directory = StateDirectory(state or default_state(point))
             hub = stack.enter_context(hub_of(directory))
             _check_point(hub.enrolment, point, directory)
-            chosen: CardReader = VirtualReader(directory.cards) if virtual else PcscReader(reader)
+            chosen: CardReader = VirtualReader(cards or directory.cards) if virtual else PcscReader(reader)
             terminal = stack.enter_context(RunningTerminal(directory, hub, chosen))
             terminal.serve(**options)
+
+    @group.command("debit-key")
+    @click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="Its folder.")
+    @click.option("--file", "source", type=click.File(encoding="utf-8"), default="-", help="Standard input by default.")
+    def debit_key_command(*, state: Path, source: TextIO) -> None:
+        """Store a debit key that `mykey keys debit-key` made, for cards without the hub."""
+        with errors():
+            directory = StateDirectory(state)
+            directory.load()
+            try:
+                entry = DebitKeyEntry.from_json(json.load(source))
+            except ValueError:
+                raise click.ClickException("this is no debit key: make one with `mykey keys debit-key`") from None
+            FileDebitKeys(directory.debit_keys).add(entry)
+            click.echo(f"debit key of {entry.issuer:06d}, service {entry.service:04X}, generation {entry.generation}")
 
     @group.command("doctor")
     @click.option("--point", default="", help="The service point whose terminal is looked at.")
@@ -144,7 +165,10 @@ class RunningTerminal:
         if headless is None:
             self._serve_page(port, origins)
             return
-        desk = HeadlessDesk(self._queue, self.upkeep, self._desk, self._wake.set)
+        journal = TapJournal(self._directory.card_taps, UUID(self._hub.enrolment.terminal_id).bytes[8:])
+        cards = OfflineCardDesk(self._reader, FileDebitKeys(self._directory.debit_keys), journal)
+        tray = self._reader if isinstance(self._reader, VirtualReader) else None
+        desk = HeadlessDesk(self._queue, self.upkeep, self._desk, self._wake.set, cards, tray)
         if headless == "stdio":
             serve_lines(desk, sys.stdin, _print)
             return

@@ -147,6 +147,12 @@ class OfflineQueue:
         found = self._select("record_id = ?", record_id)
         return found[0] if found else None
 
+    def find_same(self, service: str, payload: Mapping[str, Any]) -> QueuedRecord | None:
+        """A record of `service` with this very payload: a program that was killed asks whether it had noted it."""
+        wanted = canonical(payload)
+        found = self._select("service = ?", service)
+        return next((record for record in reversed(found) if canonical(record.payload) == wanted), None)
+
     def mark_delivered(
         self, seq: int, *, state: str, code: str | None = None, receipt: Mapping[str, Any] | None = None
     ) -> None:

@@ -13,6 +13,7 @@ register(
     EventType("card_keys.created", {**_KEYS, "quorum": CODE}),
     EventType("card_keys.restored", _KEYS),
     EventType("card_keys.floor_raised", {"floor": INTEGER}),
+    EventType("card_keys.debit_key_issued", {"generation": INTEGER, "service": INTEGER, "terminal": NAME}),
     EventType(
         "card_writing.ended",
         {"writing": UUID, "operation": CODE, "plugin": CODE, "provider": CODE, "state": CODE, "steps": CODES},

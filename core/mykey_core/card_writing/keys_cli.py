@@ -136,6 +136,31 @@ def status(config: Path, *, as_json: bool) -> None:
         click.echo(f"generation {row['generation']}: check value {row['check_value']}, {row['provider']}, {state}")
 
 
+@keys.command("debit-key")
+@_config
+@click.argument("slot", metavar="SLOT")
+@click.option("--generation", type=click.IntRange(1, 255), help="The current one by default.")
+@click.option("--terminal", required=True, help="For which terminal, by its name: it stands in the audit log.")
+def debit_key(config: Path, slot: str, generation: int | None, terminal: str) -> None:
+    """Print the debit key of a slot of cards (such as 0301), for `mykey terminal debit-key`: keep it from any disk.
+
+    Whoever has it can debit this service on every card of the town, and do nothing else.
+    """
+    with _town(config) as (settings, database, provider):
+        with database.reading() as session:
+            number = generation or Generations(settings.municipality).current(session, provider)
+        try:
+            service = int(slot, 16)
+        except ValueError:
+            raise click.BadParameter("four hexadecimal digits, such as 0301", param_hint="SLOT") from None
+        key = provider.debit_master(int(settings.municipality), service, number)
+        facts = {"generation": number, "service": service, "terminal": terminal}
+        with database.writing() as session:
+            append(session, settings.municipality, system_clock(), "card_keys.debit_key_issued", facts)
+    place = {"issuer": settings.municipality, "service": f"{service:04X}", "generation": number}
+    click.echo(json.dumps({**place, "key": key.hex()}))
+
+
 @keys.command("raise-floor")
 @_config
 @click.argument("generation", type=click.IntRange(1, 255))

@@ -140,7 +140,6 @@ class CardSlot:
         self.profile.image(0, made)
         return made
 
-
     def check(self, proof: SlotProof) -> SlotEvidence:
         """Whether a card made the receipt that a terminal without a network recorded; with the card's alias.
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Final
 
-from mykey_cardap.service_application.key_tree import DEBIT_LABEL, DEBIT_MASTER_SIZE, SERVICE_LABEL, debit_context, service_context
+from mykey_cardap.service_application.key_tree import (
+    DEBIT_LABEL,
+    DEBIT_MASTER_SIZE,
+    SERVICE_LABEL,
+    debit_context,
+    service_context,
+)
 from mykey_cardap.service_application.numbers import KEY_SIZE, SERIAL_SIZE, Role
 
 _RESIDENT_SCHEME: Final = 0x01

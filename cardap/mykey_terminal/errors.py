@@ -15,6 +15,7 @@
     ├── NeedNotSupportedError      the service needs something of the card that this terminal cannot do
     ├── CertificateNotOnCardError  the card has no certificate of this kind
     ├── UnknownCardError           no such card in the virtual reader's tray
+    ├── CardInUseError             that card is in another virtual reader
     ├── TapNotDoneError            after a lost answer: the tap had no effect
     ├── TapOutcomeUnknownError     after a lost answer: the hub did not come back in time
     └── AgentError                 a request that the loopback agent refuses (.status)
@@ -150,6 +151,12 @@ class UnknownCardError(TerminalError):
     """The tray of the virtual reader has no card of this name."""
 
     code = "card_unknown"
+
+
+class CardInUseError(TerminalError):
+    """The card of the tray is in another reader: take it out there first."""
+
+    code = "card_in_use"
 
 
 class TapNotDoneError(TerminalError):

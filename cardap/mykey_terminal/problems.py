@@ -26,6 +26,7 @@ from mykey_cardap.errors import (
 )
 from mykey_terminal.errors import (
     AgentError,
+    CardInUseError,
     CertificateNotOnCardError,
     HubProblemError,
     HubUnreachableError,
@@ -65,6 +66,7 @@ _TERMINAL_STATUS: tuple[tuple[type[TerminalError], int], ...] = (
     (CertificateNotOnCardError, 422),
     (NeedNotSupportedError, 422),
     (UnknownCardError, 404),
+    (CardInUseError, 409),
     (TerminalError, 502),
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from mykey_cardap.emulator import state as state_module
 from mykey_cardap.emulator.cards import make_card
 from mykey_cardap.emulator.files import Pin
-from mykey_cardap.emulator.state import CardStateError, write_atomically
+from mykey_cardap.emulator.state import CardHold, CardInUseError, CardStateError, write_atomically
 
 Talk = Callable[..., Any]
 JPKI = "00A4040C0AD392F000260100000001"
@@ -179,6 +181,24 @@ def test_a_state_file_of_another_card_is_refused(talk: Talk, tmp_path: Path) -> 
     talk("adult", state=tmp_path / "card.json")
     with pytest.raises(CardStateError, match="another card"):
         talk("child", state=tmp_path / "card.json")
+
+
+def test_a_state_file_has_one_holder_even_when_it_is_killed(tmp_path: Path) -> None:
+    """Another process is refused while one holds the file; its death, or forgetting the holder, gives it free."""
+    path = tmp_path / "card.json"
+    code = "import sys, time; from pathlib import Path; from mykey_cardap.emulator.state import CardHold\n"
+    code += "held = CardHold(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(CardInUseError):
+            CardHold(path)
+        other.kill()
+    held = CardHold(path)
+    with pytest.raises(CardInUseError):
+        CardHold(path)
+    del held
+    CardHold(path).close()
 
 
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

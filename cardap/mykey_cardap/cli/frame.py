@@ -9,7 +9,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from pathlib import Path
@@ -139,13 +139,17 @@ def _insert_virtual(persona: str, state: Path | None, words: Words) -> Iterator[
     from mykey_cardap.emulator.cards import make_card  # noqa: PLC0415 - see above
     from mykey_cardap.emulator.in_process import InProcessTransport  # noqa: PLC0415 - see above
     from mykey_cardap.emulator.personas import UnknownPersonaError  # noqa: PLC0415 - see above
+    from mykey_cardap.emulator.state import CardHold, CardInUseError  # noqa: PLC0415 - see above
 
     try:
-        card = make_card(persona, state=state)
+        with closing(CardHold(state)) if state else nullcontext():
+            card = make_card(persona, state=state)
+            with InProcessTransport(card) as transport:
+                yield transport
     except UnknownPersonaError as error:
         raise click.UsageError(words.refusal("unknown-persona")) from error
-    with InProcessTransport(card) as transport:
-        yield transport
+    except CardInUseError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def card_command(function: Callable[..., None]) -> Callable[..., None]:

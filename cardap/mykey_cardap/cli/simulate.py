@@ -17,13 +17,8 @@ from mykey_cardap.emulator.application import Options
 from mykey_cardap.emulator.card import DEFAULT_ATR, Behaviour
 from mykey_cardap.emulator.cards import NoFreeAreaError, make_card
 from mykey_cardap.emulator.personas import UnknownPersonaError
-from mykey_cardap.emulator.state import CardStateError
+from mykey_cardap.emulator.state import CardHold, CardStateError
 from mykey_cardap.emulator.vpcd import DEFAULT_HOST, DEFAULT_PORT, VpcdSlot, serve_forever
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows, where the virtual reader driver does not exist either
-    fcntl = None  # type: ignore[assignment]
 
 _MS: Final = 1000
 _MIN_ATR: Final = 2
@@ -121,13 +116,12 @@ def simulate(
 def _lock(state: Path | None) -> ExitStack:
     """Hold the state file for one program: two cards on one file would give each other tries back."""
     held = ExitStack()
-    if state is None or fcntl is None:
+    if state is None:
         return held
     try:
-        stream = held.enter_context(state.with_name(f"{state.name}.lock").open("w"))
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise click.ClickException(f"another program uses the state file {state}") from error
+        held.callback(CardHold(state).close)
+    except CardStateError as error:
+        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"cannot use the state file {state}: {error.strerror}") from error
     return held

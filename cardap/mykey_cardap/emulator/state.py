@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -17,11 +18,42 @@ from typing import Any, Final
 from mykey_cardap.emulator.files import Pin
 from mykey_cardap.emulator.memory import Image, Memory
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows, where nothing keeps two programs from one file
+    fcntl = None  # type: ignore[assignment]
+
 FORMAT: Final = "mykey-card-state-1"
 
 
 class CardStateError(Exception):
     """A state file that cannot be used: damaged, or of another card. The message says what to do."""
+
+
+class CardInUseError(CardStateError):
+    """The card is in another reader, perhaps of another program: two cards on one file would undo each other."""
+
+
+class CardHold:
+    """Holds the state file of a card for one reader, until `close` or the end of the program.
+
+    Raises `CardInUseError` when another reader has it, and OSError when its folder cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._release = weakref.finalize(self, os.close, handle)
+        if fcntl is None:  # pragma: no cover - Windows
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise CardInUseError(f"another program uses the state file {path}") from None
+
+    def close(self) -> None:
+        """Let others have the card."""
+        self._release()
 
 
 class CardState:

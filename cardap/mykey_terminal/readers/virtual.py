@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from mykey_cardap.emulator import InProcessTransport, personas
 from mykey_cardap.emulator.cards import make_card
 from mykey_cardap.emulator.personas import CardType
+from mykey_cardap.emulator.state import CardHold
+from mykey_cardap.emulator.state import CardInUseError as FileInUseError
 from mykey_cardap.errors import NoCardError
-from mykey_terminal.errors import UnknownCardError
+from mykey_terminal.errors import CardInUseError, UnknownCardError
 from mykey_terminal.files import make_private_directory
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class VirtualReader:
         self._lock = threading.Lock()
         self._cards: dict[str, VirtualCard] = {}
         self._inserted: str | None = None
+        self._hold: CardHold | None = None
 
     @property
     def inserted(self) -> str | None:
@@ -70,22 +73,40 @@ class VirtualReader:
     def insert(self, name: str | None) -> None:
         """Take out what is inserted and insert `name` (None: leave the reader empty).
 
-        Raises `UnknownCardError`. A card that is being used loses its power at once, like a real one.
+        Raises `UnknownCardError`, and `CardInUseError` when another reader has it: this one is empty then. A card
+        that is being used loses its power at once, like a real one.
         """
         if name is not None and name not in personas.names():
             raise UnknownCardError("the tray has no such card")
         with self._lock:
-            if self._inserted is not None:
-                self._cards.pop(self._inserted).power_off()  # another reader may have it next: its file is the card
-            if name is not None and name not in self._cards:
+            self._take_out()
+            if name is not None:
+                self._hold = self._held(name)
                 self._cards[name] = self._make(name)
             self._inserted = name
+
+    def _take_out(self) -> None:
+        """Another reader may have it next: its file is the card."""
+        if self._inserted is not None:
+            self._cards.pop(self._inserted).power_off()
+            self._inserted = None
+        if self._hold is not None:
+            self._hold.close()
+            self._hold = None
+
+    def _held(self, name: str) -> CardHold:
+        try:
+            return CardHold(self._state(name))
+        except FileInUseError:
+            raise CardInUseError("this card is in another reader: take it out there first") from None
+
+    def _state(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
 
     def _make(self, name: str) -> VirtualCard:
         """The card of a persona; a plastic My Number Card has our application in its free area."""
         plastic = personas.load(name, self._today).card is CardType.MY_NUMBER
-        state = self._folder / f"{name}.json"
-        return make_card(name, today=self._today, state=state, service_application=plastic)
+        return make_card(name, today=self._today, state=self._state(name), service_application=plastic)
 
     def card_present(self) -> bool:
         """Whether a card is inserted."""

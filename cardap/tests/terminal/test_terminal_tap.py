@@ -16,6 +16,8 @@ from mykey_cardap.emulator import InProcessTransport
 from mykey_cardap.emulator.cards import make_card
 from mykey_cardap.jpki import JpkiSession
 from mykey_cardap.kinds import CertificateKind
+from mykey_terminal.errors import CardInUseError
+from mykey_terminal.problems import problem_of
 from mykey_terminal.tap import TapRequest, TapRunner
 from mykey_terminal.token import challenge, make_token
 from mykey_terminal.tracing import TracingTransport
@@ -114,10 +116,30 @@ def test_wrong_pin_costs_one_try_and_no_proof(runner: TapRunner, reader: Virtual
 def test_counter_survives_the_terminal(runner: TapRunner, reader: VirtualReader, state: Any) -> None:
     """A try that was lost stays lost when the reader is made anew, as on a real card."""
     runner.run(REQUEST, pin("9999"))
+    reader.insert(None)
     again = type(reader)(state.cards)
     again.insert("adult")
     with again.open() as transport:
         assert JpkiSession(transport).pin_status("authentication").attempts_remaining == 2
+
+
+def test_a_card_is_in_one_reader_only(reader: VirtualReader, state: Any) -> None:
+    """A second reader of the tray is refused and stays empty until the first gives the card out, or takes another."""
+    other = type(reader)(state.cards)
+    other.insert("child")
+    with pytest.raises(CardInUseError) as refused:
+        other.insert("adult")
+    assert (problem_of(refused.value).status, problem_of(refused.value).code) == (409, "card_in_use")
+    assert other.inserted is None
+    assert not other.card_present()
+    reader.insert("child")  # which the other one has just lost
+    other.insert("adult")
+    with pytest.raises(CardInUseError):
+        reader.insert("adult")
+    other.insert(None)
+    reader.insert("adult")
+    with reader.open() as transport:
+        assert JpkiSession(transport).pin_status("authentication").attempts_remaining == 3
 
 
 def test_last_try_is_kept_unless_allowed(runner: TapRunner, reader: VirtualReader) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from mykey_cardap.emulator import InProcessTransport
-from mykey_cardap.emulator.cards import make_card
+from mykey_cardap.emulator.cards import NoFreeAreaError, make_card
+from mykey_cardap.emulator.personas import UnknownPersonaError
+from mykey_cardap.emulator.state import CardHold, CardStateError
 from mykey_cardap.errors import CardError
 from mykey_cardap.pcsc import open_card
 from mykey_cardap.transport import Transport
@@ -147,10 +149,14 @@ def _card(virtual: str | None, cards: Path | None, reader: str | None) -> Iterat
         return
     folder = cards or Path("cards")
     folder.mkdir(parents=True, exist_ok=True)
-    with InProcessTransport(
-        make_card(virtual, state=folder / f"{virtual}.json", service_application=True)
-    ) as transport:
-        yield transport
+    state = folder / f"{virtual}.json"
+    try:
+        with closing(CardHold(state)):
+            card = make_card(virtual, state=state, service_application=True)
+            with InProcessTransport(card) as transport:
+                yield transport
+    except (CardStateError, NoFreeAreaError, UnknownPersonaError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _data(counter: CardCounter, plugin: str, source: TextIO) -> CardData | None:

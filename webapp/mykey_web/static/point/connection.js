@@ -9,6 +9,7 @@ import { now, subscribe, update } from "./store.js";
 import { currentLanguage } from "./texts.js";
 
 const LOOK_EVERY_MS = 1_000;
+const TO_READ_MS = 6_000;
 /** After these the page has to be paired anew. */
 const UNPAIRED = new Set(["agent_not_paired", "agent_pairing_code", "agent_rate_limited"]);
 
@@ -110,9 +111,14 @@ export async function insert(card) {
   try {
     await theAgent().insert(card);
   } catch (error) {
-    return failed(error, begin);
+    return failed(error, begin, inOtherReader(error) ? TO_READ_MS : undefined);
   }
   return look();
+}
+
+/** Nothing is wrong with this reader, which is empty now. @param {unknown} error */
+function inOtherReader(error) {
+  return error instanceof AgentProblem && error.problem.code === "card_in_use";
 }
 
 function watch() {
@@ -167,8 +173,9 @@ function troubleOf(status) {
  * Say what is wrong and try again until it is right.
  * @param {unknown} error
  * @param {() => Promise<any>|undefined} again
+ * @param {number} [pause] milliseconds
  */
-async function failed(error, again) {
+async function failed(error, again, pause = 2 * LOOK_EVERY_MS) {
   if (error instanceof AgentUnreachable) {
     setUp(await causeOfSilence());
   } else if (error instanceof AgentProblem) {
@@ -177,7 +184,7 @@ async function failed(error, again) {
   } else {
     throw error;
   }
-  watching = window.setTimeout(again, 2 * LOOK_EVERY_MS);
+  watching = window.setTimeout(again, pause);
 }
 
 /** @param {AgentProblem} error */

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mykey_core.authentication.origin import check_origin
 from mykey_core.card_writing.settings import CardWritingSettings
+from mykey_core.counter.settings import CounterSettings
 from mykey_core.errors import ConfigurationError
 from mykey_core.identity.settings import IdentitySettings
 from mykey_core.portal.settings import SessionSettings
@@ -58,6 +59,7 @@ class HubSettings(BaseModel):
     identity: IdentitySettings = IdentitySettings()
     card_writing: CardWritingSettings = CardWritingSettings()
     sessions: SessionSettings = SessionSettings()
+    counter: CounterSettings = CounterSettings()
     jobs: JobSettings = JobSettings()
     provider_key_file: Path = Path("provider-keys.json")
 

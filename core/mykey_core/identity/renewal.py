@@ -67,10 +67,20 @@ class Renewals:
 
     # -- the four kinds of evidence ----------------------------------------------------------------------
 
-    def by_staff(self, session: Session, old: UUID, new: ValidatedCertificate, *, at: datetime, actor: str) -> Linked:
-        """A member of staff has checked the identity of the person at the counter."""
+    def by_staff(
+        self,
+        session: Session,
+        old: UUID,
+        new: ValidatedCertificate,
+        *,
+        at: datetime,
+        actor: str,
+        approved_by: str | None = None,
+    ) -> Linked:
+        """A member of staff has checked the identity of the person at the counter, and another one has approved."""
         check_staff(actor)
-        return self._link(session, self._stored(session, old), new, _Claim(Evidence.STAFF_COUNTER, at, actor))
+        claim = _Claim(Evidence.STAFF_COUNTER, at, actor, approved_by)
+        return self._link(session, self._stored(session, old), new, claim)
 
     def by_session(self, session: Session, old: Proof, new: Proof) -> Linked:
         """Old and new certificate both signed in one session. The old one must be in good standing itself.

@@ -41,6 +41,7 @@ class Audience(StrEnum):
 
     CITIZEN = "citizen"
     STAFF = "staff"
+    COUNTER = "counter"  # nobody signs in: a citizen's card is shown to a clerk
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from mykey_core.portal import audit_events  # noqa: F401 - registers what is app
 from mykey_core.portal.challenges import Audience, Challenge, Challenges, HandOver
 from mykey_core.portal.sessions import OpenedSession, SessionKind, Sessions, WebSession
 from mykey_core.portal.staff import StaffMember, StaffRefused, StaffRegister
+from mykey_core.remote.logout import sessions_ended
 from mykey_core.storage.session import Session
 from mykey_core.trust.revocation.budget import RiskClass
 from mykey_core.trust.types import CheckResult
@@ -76,7 +77,7 @@ class SignIns:
     ) -> SignedIn:
         """Check the proof and sign in; `TokenRefused`, `SignInRefused` or `StaffRefused` otherwise."""
         challenge, verified = self._verify(browser, challenge_id, token)
-        if challenge.approves is not None:
+        if challenge.approves is not None or challenge.audience not in {Audience.CITIZEN, Audience.STAFF}:
             raise SignInRefused("sign_in_expired")
 
         def unit(session: Session) -> SignedIn:
@@ -85,6 +86,15 @@ class SignIns:
             return self._as_citizen(session, browser, verified)
 
         return self._decided(challenge, unit, verified)
+
+    def verify_for(
+        self, browser: WebSession, challenge_id: UUID, token: dict[str, Any], audience: Audience
+    ) -> VerifiedToken:
+        """Check a card's proof for something else than signing in; a nonce of another audience is used up in vain."""
+        challenge, verified = self._verify(browser, challenge_id, token)
+        if challenge.audience is not audience or challenge.approves is not None:
+            raise SignInRefused("sign_in_expired")
+        return verified
 
     # -- by another device --------------------------------------------------------------------------------
 
@@ -159,6 +169,7 @@ class SignIns:
         """End this session."""
         with self._hub.database.writing() as session:
             self._sessions.end_one(session, browser, browser.id)
+            sessions_ended(session, self._town, [browser.id], self._hub.clock())
             self._record_end(session, browser, "this", 1)
 
     def sign_out_one(self, browser: WebSession, session_id: UUID) -> bool:
@@ -166,13 +177,16 @@ class SignIns:
         with self._hub.database.writing() as session:
             ended = self._sessions.end_one(session, browser, session_id)
             if ended:
+                sessions_ended(session, self._town, [session_id], self._hub.clock())
                 self._record_end(session, browser, "one", 1)
             return ended
 
     def sign_out_others(self, browser: WebSession) -> int:
         """End every session of the person but this one."""
         with self._hub.database.writing() as session:
+            others = [one.id for one in self._sessions.of_holder(session, browser) if one.id != browser.id]
             ended = self._sessions.end_others(session, browser)
+            sessions_ended(session, self._town, others, self._hub.clock())
             self._record_end(session, browser, "everywhere", ended)
             return ended
 

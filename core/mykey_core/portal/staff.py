@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from mykey_core.audit.records import append
+from mykey_core.counter.tables import staff_passkey
 from mykey_core.errors import Refusal
 from mykey_core.portal import audit_events  # noqa: F401 - registers what is appended here
 from mykey_core.portal.tables import staff_member
@@ -75,10 +76,15 @@ class StaffRegister:
         return self._require(session, name)
 
     def end(self, session: Session, name: str, *, at: datetime, actor: str) -> StaffMember:
-        """End a member's access; their name stays, because the audit speaks of it. Sessions end with `Sessions`."""
+        """End a member's access, by card and by passkey; their name stays, because the audit speaks of it.
+
+        Sessions end with `Sessions`.
+        """
         self._require(session, name)
         gone = {"state": "ended", "person_id": None, "invitation_hash": None}
         session.execute(update(staff_member).where(*self._own(name)).values(**gone))
+        keys = (staff_passkey.c.municipality == self.municipality) & (staff_passkey.c.staff_name == name)
+        session.execute(delete(staff_passkey).where(keys))
         self._record(session, name, [], "ended", at, actor)
         return self._require(session, name)
 
@@ -92,18 +98,32 @@ class StaffRegister:
 
     def accept(self, session: Session, code: str, person_id: UUID, at: datetime) -> StaffMember:
         """Link the person's card to the member of the code, which is used up; `StaffRefused` otherwise."""
+        name = self.invited(session, code, at).name
+        other = self.of_person(session, person_id)
+        if other is not None and other.name != name:
+            raise StaffRefused("staff_card_of_another")
+        linked = {"person_id": person_id, "invitation_hash": None, "invitation_ends_at": None}
+        session.execute(update(staff_member).where(*self._own(name)).values(**linked))
+        return self._require(session, name)
+
+    def invited(self, session: Session, code: str, at: datetime) -> StaffMember:
+        """The member of a running invitation, which is not used up; `staff_invitation_invalid` otherwise."""
         invited = staff_member.c.invitation_hash == _hash(code)
         running = (staff_member.c.state == "active") & (staff_member.c.invitation_ends_at > at)
         own = staff_member.c.municipality == self.municipality
         row = session.execute(select(staff_member.c.name).where(own, invited, running)).first()
         if row is None:
             raise StaffRefused("staff_invitation_invalid")
-        other = self.of_person(session, person_id)
-        if other is not None and other.name != row.name:
-            raise StaffRefused("staff_card_of_another")
-        linked = {"person_id": person_id, "invitation_hash": None, "invitation_ends_at": None}
-        session.execute(update(staff_member).where(*self._own(row.name)).values(**linked))
         return self._require(session, row.name)
+
+    def accept_without_card(self, session: Session, code: str, at: datetime) -> StaffMember:
+        """Use an invitation up for something else than a card; whoever calls links what signs in from now on."""
+        member = self.invited(session, code, at)
+        used = (*self._own(member.name), staff_member.c.invitation_hash == _hash(code))
+        gone = {"invitation_hash": None, "invitation_ends_at": None}
+        if session.execute(update(staff_member).where(*used).values(**gone)).rowcount != 1:
+            raise StaffRefused("staff_invitation_invalid")
+        return member
 
     def of_person(self, session: Session, person_id: UUID) -> StaffMember | None:
         """The active member of staff whose card this person's is."""

@@ -16,6 +16,7 @@ MODULES = (
     "mykey_core.uploads.tables",
     "mykey_core.terminals.tables",
     "mykey_core.portal.tables",
+    "mykey_core.counter.tables",
     "mykey_core.worker.tables",
     "mykey_core.remote.tables",
 )

@@ -7,13 +7,19 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete
 
+from mykey_core.counter.tables import counter_case, passkey_challenge
 from mykey_core.portal.tables import rate_count, sign_in, web_session
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import access_token, client_assertion, enrolment_code, idempotency_key, outbox
 
 EVENTS_KEPT = timedelta(days=30)
 """How long an event waits for a subscriber that does not take it; it is then lost to it, and that is logged."""
-_EXPIRING = (idempotency_key, client_assertion, access_token, enrolment_code, rate_count, sign_in, web_session)
+LOOK_UPS_KEPT = timedelta(days=90)
+"""How long an auditor sees counts of clerks' look-ups; the look-ups themselves stand in the audit log."""
+_EXPIRING = (
+    idempotency_key, client_assertion, access_token, enrolment_code, rate_count, sign_in, web_session,
+    passkey_challenge,
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +32,10 @@ def forget_expired(session: Session, municipality: str, now: datetime) -> int:
     for table in _EXPIRING:
         expired = delete(table).where(table.c.municipality == municipality, table.c.expires_at <= now)
         gone += session.execute(expired).rowcount
+    seen = delete(counter_case).where(
+        counter_case.c.municipality == municipality, counter_case.c.opened_at <= now - LOOK_UPS_KEPT
+    )
+    gone += session.execute(seen).rowcount
     old = delete(outbox).where(outbox.c.municipality == municipality, outbox.c.created_at <= now - EVENTS_KEPT)
     undelivered = session.execute(old).rowcount
     if undelivered:

@@ -14,9 +14,11 @@ from mykey_core.card_writing.counter import GATE, RIGHT
 from mykey_core.card_writing.keys.generations import Generations
 from mykey_core.card_writing.keys.software import load_card_keys
 from mykey_core.card_writing.profiles import DEMO
+from mykey_core.card_writing.slot_proofs import card_alias
 from mykey_core.card_writing.tables import card_tap, card_turn, card_writing, card_writing_step, known_card
 from mykey_core.identity.rekey import Rekeying
 from mykey_core.keys.provider import Purpose
+from mykey_terminal.configuration import verified
 from mykey_terminal.errors import HubProblemError
 from mykey_terminal.hub_http import API
 from mykey_terminal.problems import Problem
@@ -25,7 +27,7 @@ from mykey_testkit.card_writing import MASTERS, OTHER_TOWN, EmulatedCard, Reader
 from mykey_testkit.hub import MUNICIPALITY, HubHarness, TerminalClient
 from mykey_web.app import create_app
 
-COMMIT, AUTHENTICATE = 0xC8, 0x82
+COMMIT, AUTHENTICATE, DEACTIVATE = 0xC8, 0x82, 0x04
 ORDER: dict[str, Any] = {
     "operation": "write",
     "plugin": "library",
@@ -99,6 +101,10 @@ def write(http: Http, card: EmulatedCard | Reader, **changes: Any) -> WritingOut
 
 def bare(http: Http, card: EmulatedCard | Reader, operation: str, **more: Any) -> WritingOutcome:
     return write(http, card, operation=operation, plugin="", values={}, value=0, rides=0, period=0, **more)
+
+
+def bare_service(http: Http, card: EmulatedCard | Reader, operation: str, **more: Any) -> WritingOutcome:
+    return write(http, card, operation=operation, values={}, value=0, rides=0, period=0, **more)
 
 
 def ride(http: Http, card: EmulatedCard | Reader, **changes: Any) -> WritingOutcome:
@@ -294,6 +300,51 @@ def test_release_from_quarantine_takes_two_people_with_one_evidence(town: HubHar
     with pytest.raises(HubProblemError) as refused:
         second.release(writing, "card-examined")
     assert refused.value.problem.code == "release_not_needed"
+
+
+def denied(http: Http) -> frozenset[str]:
+    """What a terminal without a network refuses after it has fetched and checked its configuration."""
+    client = http.clients[0]
+    answer = http.get(f"{API}/terminal/configuration")
+    return verified(answer["configuration"], answer["key"], client.enrolment["terminal_id"]).denied
+
+
+def alias(town: HubHarness) -> str:
+    return card_alias(town.hub.people.keys, "library", MUNICIPALITY, EmulatedCard().serial)
+
+
+def test_a_suspended_card_is_refused_offline_until_it_is_resumed(town: HubHarness, counter: Http, gate: Http) -> None:
+    """Every terminal's next configuration denies the card's alias in that service, and allows it after resuming."""
+    card = EmulatedCard()
+    write(counter, card)
+    assert denied(gate) == frozenset()
+    assert bare_service(counter, card, "suspend", dry_run=True).state == "done"
+    assert denied(gate) == frozenset()
+    assert bare_service(counter, card, "suspend").state == "done"
+    assert bare_service(counter, card, "suspend").state == "done"
+    assert denied(gate) == {alias(town)}
+    assert bare_service(counter, card, "resume", dry_run=True).state == "done"
+    assert denied(gate) == {alias(town)}
+    assert bare_service(counter, card, "resume").state == "done"
+    assert denied(gate) == frozenset()
+    (record,) = town.audit("card.denied")
+    assert record.facts["reason"] == "suspended"
+    assert len(town.audit("card.denial_ended")) == 1
+
+
+def test_a_card_that_is_pulled_while_it_is_suspended_is_refused_offline(
+    town: HubHarness, counter: Http, gate: Http
+) -> None:
+    """Whether the card took the command is not known, and what the clerk wanted is: the terminals refuse it."""
+    card = EmulatedCard()
+    write(counter, card)
+    probe = Reader(card.insert())
+    bare_service(counter, probe, "suspend")
+    bare_service(counter, card, "resume")
+    assert denied(gate) == frozenset()
+    at = [command[1] for command in probe.commands].index(DEACTIVATE)
+    assert bare_service(counter, Reader(card.insert(), at, pulled_before), "suspend").state == "unknown"
+    assert denied(gate) == {alias(town)}
 
 
 def test_one_person_releases_where_one_is_enough(counter: Http) -> None:

@@ -18,11 +18,6 @@ from typing import Any, Final
 from mykey_cardap.emulator.files import Pin
 from mykey_cardap.emulator.memory import Image, Memory
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows, where nothing keeps two programs from one file
-    fcntl = None  # type: ignore[assignment]
-
 FORMAT: Final = "mykey-card-state-1"
 
 
@@ -43,13 +38,9 @@ class CardHold:
     def __init__(self, path: Path) -> None:
         handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         self._release = weakref.finalize(self, os.close, handle)
-        if fcntl is None:  # pragma: no cover - Windows
-            return
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(handle):
             self.close()
-            raise CardInUseError(f"another program uses the state file {path}") from None
+            raise CardInUseError(f"another program uses the state file {path}")
 
     def close(self) -> None:
         """Let others have the card."""
@@ -102,6 +93,19 @@ class CardState:
                 _memory_from_json(self._memory, document["memory"])
         except (ValueError, KeyError, TypeError, zlib.error) as error:
             raise CardStateError(f"the state file is damaged; {advice}") from error
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file; False when somebody else has it. On Windows nothing keeps two programs from one file."""
+    try:
+        import fcntl  # noqa: PLC0415 - Unix only
+    except ImportError:  # pragma: no cover - Windows
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_atomically(path: Path, content: bytes) -> None:

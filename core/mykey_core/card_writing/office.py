@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from mykey_core.card_writing.card_taps import TapJournal
 from mykey_core.card_writing.counter import CardCounter, CounterParts
+from mykey_core.card_writing.denials import SlotDenials
 from mykey_core.card_writing.errors import WritingCode, WritingRefused
 from mykey_core.card_writing.journal import WritingJournal, WritingRow
 from mykey_core.card_writing.plan import Operation
@@ -44,7 +45,13 @@ def open_counter(hub: Hub) -> CardCounter:
     town, keys = hub.settings.municipality, hub.people.keys
     references = CardReferences(keys)
 
+    denials = SlotDenials(hub.database, town, hub.clock, keys)
+
     def ended(row: WritingRow, ending: Ending, serial: bytes | None, subject: str | None) -> None:
+        try:
+            denials.follow(row, ending, serial)
+        except StorageUnavailable:
+            _log.warning("terminals without a network were not told of a card: repeat the writing")
         _tell(hub, row, ending, serial, subject)
 
     return CardCounter(

@@ -22,6 +22,7 @@ from mykey_cardap.errors import CardError
 from mykey_cardap.pcsc import open_card
 from mykey_cardap.transport import Transport
 from mykey_core.card_writing.counter import CardCounter, WritingOrder
+from mykey_core.card_writing.denials import SlotDenials
 from mykey_core.card_writing.plan import Operation
 from mykey_core.card_writing.profiles import CardData
 from mykey_core.errors import MykeyError, Refusal
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mykey_core.hub import Hub
 
 _EVIDENCE = ("card-examined", "terminal-fault", "key-restored", "card-restored")
+_REASONS = ("lost", "stolen", "broken", "other")
+_ALIAS_LENGTH = 64
 _MEMBERS = frozenset({"values", "value", "rides", "period"})
 _config = click.option("--config", type=click.Path(path_type=Path), default=Path("hub.toml"), show_default=True)
 
@@ -103,6 +106,41 @@ def release(config: Path, writing: Any, evidence: str, by: str) -> None:
     with _counter(config) as (_, counter):
         state = counter.release_by(f"staff:{by}", writing, evidence)
     _print({"writing_id": str(writing), "state": state})
+
+
+@card_services.command()
+@_config
+@click.argument("alias")
+@click.option("--reason", type=click.Choice(_REASONS), required=True, help="Why.")
+@click.option("--by", required=True, help="Who says so.")
+def deny(config: Path, alias: str, reason: str, by: str) -> None:
+    """Let terminals, also those without a network, refuse the card that a plugin knows by ALIAS: it is lost."""
+    with _counter(config) as (hub, _):
+        _denials(hub).deny(_checked(alias), reason=reason, actor=f"staff:{by}")
+    _print({"alias": alias, "state": "denied"})
+
+
+@card_services.command()
+@_config
+@click.argument("alias")
+@click.option("--by", required=True, help="Who says so.")
+def allow(config: Path, alias: str, by: str) -> None:
+    """End the denial of the card that a plugin knows by ALIAS: it was found."""
+    with _counter(config) as (hub, _):
+        ended = _denials(hub).allow(_checked(alias), actor=f"staff:{by}")
+    _print({"alias": alias, "state": "allowed" if ended else "was not denied"})
+    if not ended:
+        sys.exit(1)
+
+
+def _denials(hub: Hub) -> SlotDenials:
+    return SlotDenials(hub.database, hub.settings.municipality, hub.clock, hub.people.keys)
+
+
+def _checked(alias: str) -> str:
+    if not 0 < len(alias) <= _ALIAS_LENGTH:
+        raise click.BadParameter(f"1 to {_ALIAS_LENGTH} characters", param_hint="ALIAS")
+    return alias
 
 
 def _run(config: Path, operation: Operation, shared: frozenset[str], reader: dict[str, Any], **options: Any) -> None:

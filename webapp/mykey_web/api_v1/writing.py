@@ -244,15 +244,7 @@ class _Desk:
             title=_in_language(plugin.context.manifest.title, language),
             service=f"{profile.service:04X}",
             label=profile.label,
-            fields=[
-                CardFieldView(
-                    name=line.name,
-                    title=_in_language(line.title, language) or line.name,
-                    type=line.type,
-                    size=line.size,
-                )
-                for line in profile.fields
-            ],
+            fields=[_field(line, language) for line in profile.fields],
             upper=profile.limits.upper,
             allowance=profile.limits.allowance,
             from_plugin=hasattr(plugin.manager.hook, "mykey_card_profile")

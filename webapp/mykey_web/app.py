@@ -76,7 +76,8 @@ def _write_json_as_the_lane_does(app: Flask) -> None:
 
 def _describe(app: APIFlask) -> None:
     app.description = "What terminals speak to. Errors are problem documents (RFC 9457) with a machine code."
-    app.security_schemes = {"terminal": {"type": "http", "scheme": "bearer"}}
+    bearer = {"type": "http", "scheme": "bearer"}
+    app.security_schemes = {"terminal": bearer, "remote": bearer}
     app.contact = {"name": "mykey contributors"}
     app.license = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     app.config["OPENAPI_VERSION"] = "3.1.0"

@@ -24,7 +24,7 @@ from mykey_core.plugins.guard import Guard
 from mykey_core.plugins.handles import Host
 from mykey_core.plugins.log import PluginLog
 from mykey_core.plugins.manifest import Manifest, read_manifest, read_remote_manifest
-from mykey_core.plugins.names import check_names
+from mykey_core.plugins.names import check_name, check_names
 from mykey_core.plugins.safe_mode import Starts
 from mykey_core.plugins.typed_settings import Settings, typed
 from mykey_core.remote.hooks import RemoteHooks
@@ -168,7 +168,7 @@ def _start_remote(manifest: Manifest, name: str, choice: PluginChoice, hub: Surr
     """A plugin outside of the hub: none of its code runs here, its hooks leave webhooks."""
     if manifest.name != name:
         raise ManifestError(name, f"its manifest calls it '{manifest.name}'")
-    check_names(manifest, hub.names)
+    check_name(name, hub.names)
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(RemoteHooks(name, hub.host.clock), name=name)

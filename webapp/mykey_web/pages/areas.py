@@ -127,16 +127,21 @@ def is_local_path(path: str) -> bool:
     return path.startswith("/") and not path.startswith(("//", "/\\")) and "\\" not in path and path.isprintable()
 
 
-def _citizen_only() -> Response | None:
+def is_signed_in_citizen() -> bool:
+    """Whether a citizen is signed in who may come in at this moment; the session of one who may not is ended."""
     session = current().session
     if session is None or session.kind is not SessionKind.CITIZEN:
-        return _to("sign_in.citizen")
+        return False
     row = portal().hub.database.look_up(_state, {"m": portal().hub.settings.municipality, "i": session.person_id})
     if row is None or row[0] in {PersonState.HELD, PersonState.DECEASED}:
         portal().sessions.end(session)
         current().forget()
-        return _to("sign_in.citizen")
-    return None
+        return False
+    return True
+
+
+def _citizen_only() -> Response | None:
+    return None if is_signed_in_citizen() else _to("sign_in.citizen")
 
 
 def _staff_only(area: Area) -> Response | None:

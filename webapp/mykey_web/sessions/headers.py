@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from flask import Response, g, request
 
 _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
 _PAGES = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; manifest-src 'self'; "
-    "connect-src 'self'{agent}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+    "connect-src 'self'{agent}; form-action 'self'{form}; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
 _POINT = (
     "default-src 'self'; connect-src 'self' http://127.0.0.1:*; "
@@ -27,6 +29,12 @@ _HSTS = "max-age=63072000"  # two years; subdomains are the town's own matter
 def reads_card() -> None:
     """This page talks to the agent on the same computer."""
     g.mykey_reads_card = True
+
+
+def forms_lead_to(address: str) -> None:
+    """A form of this page may end, by a redirect, at another origin: browsers apply `form-action` to that as well."""
+    parts = urlsplit(address)
+    g.mykey_forms_lead_to = f" {parts.scheme}://{parts.netloc}"
 
 
 def secure(response: Response) -> Response:
@@ -50,4 +58,5 @@ def secure(response: Response) -> Response:
 def _policy() -> str:
     if request.path.startswith("/point"):
         return _POINT
-    return _PAGES.format(agent=f" {_LOOPBACK}" if g.get("mykey_reads_card") else "")
+    agent = f" {_LOOPBACK}" if g.get("mykey_reads_card") else ""
+    return _PAGES.format(agent=agent, form=g.get("mykey_forms_lead_to", ""))

@@ -6,23 +6,19 @@ card is read.
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
-
 import segno
 from flask import Blueprint, Response, abort, current_app, jsonify, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from mykey_core.authentication import strict_json
-from mykey_core.errors import Refusal
-from mykey_core.portal.challenges import Audience, Challenge
+from mykey_core.portal.challenges import Audience
 from mykey_core.portal.sessions import SessionKind
 from mykey_core.portal.sign_in import SignedIn
 from mykey_core.translations import LANGUAGES
 from mykey_web.design.wording import frame_catalogue
 from mykey_web.pages.areas import is_local_path
 from mykey_web.pages.frame import render
+from mykey_web.portal.bodies import challenge_id, challenge_json, json_body, token_of
 from mykey_web.sessions.browser import address, current, portal
 from mykey_web.sessions.headers import reads_card
 
@@ -53,18 +49,18 @@ def staff() -> str:
 def challenge() -> Response:
     """A nonce for the card in this browser's reader."""
     portal().rates.hit(_BEGIN, "begin", address())
-    audience = Audience.STAFF if _body().get("audience") == Audience.STAFF.value else Audience.CITIZEN
-    return _challenge_json(portal().sign_ins.begin(current().ensured(), audience))
+    audience = Audience.STAFF if json_body().get("audience") == Audience.STAFF.value else Audience.CITIZEN
+    return challenge_json(portal().sign_ins.begin(current().ensured(), audience))
 
 
 @blueprint.post("/card")
 def card() -> Response:
     """The card's proof; the answer says where to go."""
     portal().rates.hit(_PROVE, "prove", address())
-    body = _body()
+    body = json_body()
     invitation = body.get("invitation")
     done = portal().sign_ins.prove(
-        current().ensured(), _id(body), _token(body), invitation if isinstance(invitation, str) else None
+        current().ensured(), challenge_id(body), token_of(body), invitation if isinstance(invitation, str) else None
     )
     _take(done)
     return jsonify({"next": _after(done, body.get("next"))})
@@ -132,25 +128,25 @@ def approve() -> str:
 def approve_challenge() -> Response:
     """What is asked for, and the nonce for the card."""
     portal().rates.hit(_CODES, "code", address())
-    code = _body().get("code")
+    code = json_body().get("code")
     asked, nonce = portal().sign_ins.begin_approval(current().ensured(), code if isinstance(code, str) else "")
     more = {"comparison": asked.comparison, "device": asked.device}
-    return _challenge_json(nonce, **more)
+    return challenge_json(nonce, **more)
 
 
 @blueprint.post("/approve/card")
 def approve_card() -> Response:
     """The card's proof for the other browser."""
     portal().rates.hit(_PROVE, "prove", address())
-    body = _body()
-    portal().sign_ins.approve(current().ensured(), _id(body), _token(body))
+    body = json_body()
+    portal().sign_ins.approve(current().ensured(), challenge_id(body), token_of(body))
     return jsonify({"next": url_for(".approved")})
 
 
 @blueprint.post("/approve/refuse")
 def approve_refuse() -> Response:
     """The digits differ, or nobody has asked."""
-    portal().sign_ins.refuse(current().ensured(), _id(_body()))
+    portal().sign_ins.refuse(current().ensured(), challenge_id(json_body()))
     return jsonify({"next": url_for(".approved", refused=1)})
 
 
@@ -171,37 +167,6 @@ def texts(language: str) -> Response:
 
 
 # -- inside ---------------------------------------------------------------------------------------------------
-
-
-def _challenge_json(found: Challenge, **more: Any) -> Response:
-    origin = portal().hub.settings.origin
-    ends = found.expires_at.isoformat()
-    return jsonify({"id": str(found.id), "nonce": found.nonce, "origin": origin, "expires_at": ends, **more})
-
-
-def _body() -> dict[str, Any]:
-    """The JSON object of a request; members twice and the like are refused."""
-    try:
-        value = strict_json.loads(request.get_data().decode("utf-8"))
-    except ValueError as error:
-        raise Refusal("request_malformed", "the body is no strict JSON") from error
-    if not isinstance(value, dict):
-        raise Refusal("request_malformed", "the body is no JSON object")
-    return value
-
-
-def _id(body: dict[str, Any]) -> UUID:
-    try:
-        return UUID(str(body.get("id")))
-    except ValueError as error:
-        raise Refusal("sign_in_expired") from error
-
-
-def _token(body: dict[str, Any]) -> dict[str, Any]:
-    token = body.get("token")
-    if not isinstance(token, dict):
-        raise Refusal("request_malformed", "no token")
-    return token
 
 
 def _take(done: SignedIn) -> None:

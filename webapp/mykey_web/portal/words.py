@@ -15,6 +15,7 @@ from mykey_core.portal.staff import StaffRegister
 from mykey_core.storage.prepared import Prepared
 from mykey_core.storage.tables import service_point
 from mykey_core.translations import load_catalogue
+from mykey_web.counter.clerks import catalogue as counter_words
 from mykey_web.design.wording import frame_catalogue, localised, t, words
 from mykey_web.sessions.browser import language, portal
 
@@ -69,6 +70,9 @@ def _value(name: str, value: str | int, entry: access.AccessEntry) -> str | int:
         "service": _service,
         "service_point": _place,
         "actor": _actor,
+        "requested_by": _actor,
+        "act": lambda code: _counter("act", code),
+        "document": lambda code: _counter("document", code),
         "evidence": lambda code: _by_key("evidence", code),
         "method": lambda code: _by_key("my.devices.method", code),
         "code": _outcome,
@@ -118,7 +122,15 @@ def _outcome(code: str) -> str:
     return hub.get(refusals, language()) if hub.has(refusals) else code
 
 
+def _counter(kind: str, code: str) -> str:
+    """What the town's own counter calls it."""
+    words_of_counter, key = counter_words(), f"counter.{kind}.{code}"
+    return words_of_counter.get(key, language()) if words_of_counter.has(key) else code
+
+
 def _purpose(plugin: str, name: str) -> str:
+    if plugin == SECTOR:
+        return _counter("purpose", name)
     catalogue = portal().hub.plugins.catalogue(plugin)
     if catalogue is not None and catalogue.has(f"purpose.{name}"):
         return catalogue.get(f"purpose.{name}", language())

@@ -1,22 +1,23 @@
 // Staff who signed in with a card are signed out when the card leaves the reader. Two looks in a row must miss it.
+// While a citizen's card is read in the same reader, there is a time in which it may be out (card-exchange.js).
 
 import { Agent } from "../point/agent.js";
 import { pairingToken, rememberedAgent } from "../point/session.js";
+import { exchanging } from "./card-exchange.js";
 
 const LOOK_EVERY_MS = 1_500;
 let missed = 0;
-let seen = false;
 
 /** @param {Agent} agent */
 async function look(agent) {
   const status = await agent.status();
   if (status.reader?.card_present) {
-    seen = true;
     missed = 0;
     return;
   }
+  if (exchanging()) return;
   missed += 1;
-  if (seen && missed >= 2) signOut();
+  if (missed >= 2) signOut();
 }
 
 function signOut() {

@@ -1,0 +1,55 @@
+"""Who acts at the counter in this request, and the desk of the application. No view lives here."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from mykey_core.counter.acts import CLERKS
+from mykey_core.counter.desk import Clerk, Desk
+from mykey_core.counter.passkeys import Passkeys
+from mykey_core.errors import Refusal
+from mykey_core.portal.staff import StaffMember
+from mykey_core.translations import Catalogue, load_catalogue
+from mykey_web.pages.areas import require_role, staff
+from mykey_web.sessions.browser import current, portal
+
+
+def catalogue() -> Catalogue:
+    """The counter's wording."""
+    return load_catalogue("mykey_web.counter", "counter")
+
+
+def desk() -> Desk:
+    """The desk of this hub."""
+    here = portal()
+    return Desk(here.hub, here.sessions, here.sign_ins, here.rates)
+
+
+def passkeys() -> Passkeys:
+    """The passkeys of this hub's staff."""
+    return Passkeys(portal().hub, portal().sessions)
+
+
+def member() -> StaffMember:
+    """The member of staff who is signed in, whatever their roles."""
+    found = staff()
+    if found is None:
+        raise Refusal("sign_in_needed")
+    return found
+
+
+def clerk() -> Clerk:
+    """A member who may look at records, in this browser; `role_needed` otherwise."""
+    found = require_role(*CLERKS)
+    session = current().session
+    if session is None:
+        raise Refusal("sign_in_needed")
+    return Clerk(found, session)
+
+
+def uuid_of(text: str | None, code: str) -> UUID:
+    """An id out of a form; a refusal with `code` for anything else."""
+    try:
+        return UUID(text or "")
+    except ValueError as error:
+        raise Refusal(code) from error

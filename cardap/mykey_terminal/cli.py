@@ -36,6 +36,7 @@ from mykey_terminal.hub_address import hub_origin
 from mykey_terminal.open_writings import OpenWritings
 from mykey_terminal.pending import PendingTaps
 from mykey_terminal.problems import problem_of
+from mykey_terminal.queue_commands import add_queue_commands
 from mykey_terminal.readers.pcsc import PcscReader
 from mykey_terminal.readers.virtual import VirtualReader
 from mykey_terminal.run_command import add_run_commands
@@ -271,4 +272,5 @@ def _one_line(answer: dict[str, Any], error: TerminalError | CardError | None) -
 
 
 add_run_commands(terminal, errors=_errors_for_people, hub_of=_hub)
+add_queue_commands(terminal, errors=_errors_for_people)
 add_card_commands(terminal, errors=_errors_for_people, hub_of=_hub, reader_of=_reader)

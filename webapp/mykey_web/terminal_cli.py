@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
 import click
@@ -15,6 +15,7 @@ import click
 from mykey_core.errors import MykeyError
 from mykey_core.hub import Hub, open_hub
 from mykey_core.settings import load_settings
+from mykey_web.carried_uploads import take_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,18 @@ def list_cases(config: Path) -> None:
     with _opened(config) as hub:
         cases = hub.reconciliation.open_cases()
     click.echo(json.dumps([asdict(case) for case in cases], default=_plain, ensure_ascii=False, indent=2))
+
+
+@uploads.command(name="import")
+@_config
+@click.argument("file", type=click.File(encoding="utf-8"))
+def import_file(config: Path, file: TextIO) -> None:
+    """Take the queue in FILE, which `mykey terminal export-queue` wrote. Once more is harmless."""
+    with _opened(config) as hub:
+        carried = take_file(hub, file.read())
+    click.echo(json.dumps(asdict(carried), default=_plain, ensure_ascii=False, indent=2))
+    if any(record["state"] != "accepted" for record in carried.records) or carried.missing:
+        click.echo("some need a person: see `mykey hub uploads list`", err=True)
 
 
 @uploads.command(name="waive-gap")

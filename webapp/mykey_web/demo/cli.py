@@ -19,13 +19,18 @@ from mykey_core.hub import open_hub
 from mykey_core.settings import load_settings
 from mykey_web.demo import processes
 from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
+from mykey_web.demo.sip2_scenes import USER, start_sip2
 from mykey_web.demo.story import play
-from mykey_web.demo.town import SERVICE_POINT, Town, make_town, publish_crls
+from mykey_web.demo.town import SELF_CHECK, SERVICE_POINT, Town, make_town, publish_crls
 
 _CRL_EVERY_SECONDS = 3600
 _POINT, _CARDS, _GATE = "/point", "/point/cards", "/point/gate"
-_PLACES = ((SERVICE_POINT, _POINT), (COUNTER, _CARDS), (GATE_POINT, _GATE))
-_WORDS = {_CARDS: "カード書き込み窓口 · card counter", _GATE: "バスの改札 · gate of the bus"}
+_PLACES = (
+    (SERVICE_POINT, _POINT, "図書館カウンター · library desk"),
+    (SELF_CHECK, _POINT, "図書館の自動貸出機 · self-check machine of the library"),
+    (COUNTER, _CARDS, "カード書き込み窓口 · card counter"),
+    (GATE_POINT, _GATE, "バスの改札 · gate of the bus"),
+)
 
 
 @click.command()
@@ -65,10 +70,13 @@ def _serve(folder: Path, port: int) -> None:
     with ExitStack() as stack:
         environment = install_bus_plugin(folder / "plugins")
         hub = stack.enter_context(processes.start_hub(town.config, port, folder / "hub.log", environment))
-        agents = [_place(stack, town, point, page) for point, page in _PLACES]
+        agents = [_place(stack, town, point, page) for point, page, _ in _PLACES]
+        machines = start_sip2(stack, town)
         announce(origin, agents[0].announcement)
-        for agent, (_, page) in zip(agents[1:], _PLACES[1:], strict=True):
-            click.echo(f"  {_WORDS[page]}: {_address(origin, agent.announcement, page)}")
+        for agent, (_, page, words) in zip(agents[1:], _PLACES[1:], strict=True):
+            click.echo(f"  {words}: {_address(origin, agent.announcement, page)}")
+        click.echo(f"  自動貸出機(SIP2) · for SIP2 machines: 127.0.0.1 port {machines.port}, ", nl=False)
+        click.echo(f"user {USER}, password in {machines.password_file}")
         _keep_crls_fresh(town)
         try:
             while hub.running and all(agent.running for agent in agents):

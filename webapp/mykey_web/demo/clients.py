@@ -50,6 +50,10 @@ class Page:
         answer: Json = self._client.post("/actions", json=body).json()
         return answer
 
+    def end_visit(self, visit: str) -> None:
+        """Leave: nothing more can be done within this visit."""
+        self._client.delete(f"/visits/{visit}").raise_for_status()
+
     def write(self, operation: str, **order: Any) -> Json:
         """Write the card in the reader; how the writing ended (or that it waits for approval)."""
         return self._followed("/card-writings", {"operation": operation, **order})

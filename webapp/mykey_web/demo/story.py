@@ -28,12 +28,14 @@ from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bu
 from mykey_web.demo.card_scenes import card_scenes
 from mykey_web.demo.clients import Page, RawTerminal, make_token
 from mykey_web.demo.proxy import LossyProxy
-from mykey_web.demo.town import MUNICIPALITY, SERVICE, SERVICE_POINT, Town, make_town
+from mykey_web.demo.self_check_scenes import on_loan, self_check_scenes
+from mykey_web.demo.sip2_scenes import has_client, sip2_scenes, start_sip2
+from mykey_web.demo.town import MUNICIPALITY, SELF_CHECK, SERVICE, SERVICE_POINT, Town, make_town
 
 Say = Callable[[str], None]
 Json = dict[str, Any]
 _PATRON, _OTHER_PATRON, _THIRD_PATRON = "10000017", "10000025", "10000033"
-_ITEM = "A1000001"
+_ITEM, _SIP2_ITEM = "A1000001", "A1000002"
 _PIN, _WRONG_PIN, _SIGN_PIN = "1234", "0000", "ABC123"
 
 
@@ -63,6 +65,8 @@ class Stage:
         self._hub = self._start_hub()
         stack.callback(self._stop_hub)
         self.page = self._start_terminal(SERVICE_POINT)
+        self.machine = self._start_terminal(SELF_CHECK)
+        self.sip2 = start_sip2(stack, self.town)
         self.counter = self._start_terminal(COUNTER)
         self.gate = self._start_terminal(GATE_POINT)
         self.raw = RawTerminal(self.origin, self._code())
@@ -165,6 +169,13 @@ def _honest_scenes(stage: Stage) -> list[Scene]:
     ]
 
 
+def _library_scenes(stage: Stage) -> list[Scene]:
+    """The self-check machine, with the card that the honest scenes have linked; and machines that speak SIP2."""
+    folder, card = stage.town.folder, "adult"
+    over_sip2 = sip2_scenes(stage.sip2, folder, _PATRON, _SIP2_ITEM, lambda: on_loan(stage.machine, card))
+    return [Scene(*scene) for scene in (*self_check_scenes(stage.machine, stage.page, card), *over_sip2)]
+
+
 def _refused_cards(stage: Stage) -> list[Scene]:
     def tap(card: str, pin: str = _PIN) -> Callable[[], str]:
         return lambda: stage.expect(stage.tap(card, "open", pin))
@@ -259,9 +270,12 @@ def play(folder: Path, say: Say) -> int:
     """Play all scenes in `folder`; 0 when every scene went as expected, else 1."""
     with ExitStack() as stack:
         stage = Stage(folder, stack)
-        scenes = [*_honest_scenes(stage), *_refused_cards(stage), *_hostile_scenes(stage), *_fault_scenes(stage)]
+        scenes = [*_honest_scenes(stage), *_library_scenes(stage), *_refused_cards(stage), *_hostile_scenes(stage)]
+        scenes += _fault_scenes(stage)
         scenes += [Scene(*scene) for scene in card_scenes(stage.counter, stage.gate)]
         good = sum(_play_one(number, scene, say) for number, scene in enumerate(scenes, start=1))
+    if not has_client():
+        say("-- the scenes over SIP2 were left out: their client is the package sip2 (`pip install sip2`)")
     say(f"{good} of {len(scenes)} scenes as expected")
     return 0 if good == len(scenes) else 1
 

@@ -23,8 +23,15 @@ MUNICIPALITY = "132217"
 OTHER_TOWN = "102016"
 SERVICE_POINT = "library-counter"
 SERVICE = "library-desk"
+SELF_CHECK = "library-self-check"
+"""The service point of the self-check machine, and the one service that it offers."""
 TITLES = {"ja": "みほん市", "en": "Mihon City", "ja-Hira": "みほんし"}
 POINT_TITLES = {"ja": "中央図書館カウンター", "en": "Central library desk", "ja-Hira": "としょかんの まどぐち"}
+SELF_CHECK_TITLES = {
+    "ja": "中央図書館 自動貸出機",
+    "en": "Central library, self-check",
+    "ja-Hira": "じぶんで かりる きかい",
+}
 CRL_LIFETIME = timedelta(days=2)
 GENERATIONS = (1, 2, 3, 4)
 
@@ -51,18 +58,25 @@ class Point:
     services: Sequence[str]
 
 
+LIBRARY_POINTS = (
+    Point(SERVICE_POINT, POINT_TITLES, (SERVICE,)),
+    Point(SELF_CHECK, SELF_CHECK_TITLES, (SELF_CHECK,)),
+)
+
+
 def make_town(
     folder: Path,
     origin: str,
     now: datetime,
     *,
-    points: Sequence[Point] = (Point(SERVICE_POINT, POINT_TITLES, (SERVICE,)),),
+    points: Sequence[Point] | None = None,
     plugins: str | None = None,
     fill: Callable[[Town], None] | None = None,
 ) -> Town:
     """Write the hub's folder, upgrade its database, make the service points, and fill it.
 
-    `plugins` is the text of `plugins.toml`; the town has its library, with its sample data, where none is given.
+    `plugins` is the text of `plugins.toml`; the town has its library with desk, self-check machine and sample data
+    where nothing else is given.
     """
     town = Town(folder, origin)
     jpki = EmulatedJpki(tokyo_date(now))
@@ -81,7 +95,7 @@ def make_town(
     settings = load_settings(town.config)
     upgrade_database(settings)
     hub = open_hub(settings)
-    for point in points:
+    for point in points or LIBRARY_POINTS:
         hub.terminals.define_service_point(point.name, dict(point.titles), list(point.services))
     hub.close()
     (fill or _fill_library)(town)

@@ -19,6 +19,9 @@ _COMMANDS: Final = {
     "figures": "figures",
     "open-data": "figures",
     "gofs": "figures",
+    "operator": "town",
+    "ride": "cab",
+    "meter": "cab",
 }
 
 

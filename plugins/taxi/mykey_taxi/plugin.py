@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from mykey_core.api import (
+    CardData,
+    CardProfileRequest,
+    CardWritten,
+    Eligibility,
+    EligibilityRequest,
+    Health,
+    IdentityChange,
+    Job,
+    NavigationItem,
     OfflineRecord,
+    Pages,
     PluginContext,
     PluginDatabase,
     RecordVerdict,
@@ -14,7 +26,10 @@ from mykey_core.api import (
     TapResult,
     hookimpl,
 )
+from mykey_taxi import card_slot, desk, standing
 from mykey_taxi.account import show_account
+from mykey_taxi.closing import JOBS
+from mykey_taxi.desk import Desk
 from mykey_taxi.offline import settle_record
 from mykey_taxi.programme import packs_of
 from mykey_taxi.shredder import TaxiShredder
@@ -37,11 +52,37 @@ def mykey_commands() -> click.Group:
 
 
 @hookimpl
+def mykey_blueprints(context: PluginContext) -> Sequence[Pages]:
+    """The pages of riders, of the clerk and of the administration."""
+    del context
+    from mykey_taxi.pages import pages  # noqa: PLC0415 - a command needs no pages
+
+    return pages()
+
+
+@hookimpl
+def mykey_navigation(context: PluginContext) -> Sequence[NavigationItem]:
+    """Links to these pages."""
+    del context
+    from mykey_taxi.pages import NAVIGATION  # noqa: PLC0415 - as above
+
+    return NAVIGATION
+
+
+@hookimpl
+def mykey_jobs(context: PluginContext) -> Sequence[Job]:
+    """Closing a month, asked for from the administration."""
+    del context
+    return JOBS
+
+
+@hookimpl
 def mykey_tap(context: PluginContext, request: TapRequest, database: PluginDatabase) -> TapResult | None:
-    """Show a rider's registration and remaining uses."""
-    if request.service != SERVICE:
-        return None
-    return show_account(context, packs_of(context.settings), request, database)
+    """Register at the counter, or show a rider's registration and remaining uses."""
+    packs = packs_of(context.settings)
+    if request.service == desk.SERVICE:
+        return Desk(context, packs, request, database).act()
+    return show_account(context, packs, request, database) if request.service == SERVICE else None
 
 
 @hookimpl
@@ -51,7 +92,43 @@ def mykey_offline_record(
     """Take in a ride that a cab recorded without a network."""
     if record.service != SERVICE:
         return None
-    return settle_record(packs_of(context.settings), record, database)
+    return settle_record(context, packs_of(context.settings), record, database)
+
+
+@hookimpl
+def mykey_eligibility(
+    context: PluginContext, request: EligibilityRequest, database: PluginDatabase
+) -> Eligibility | None:
+    """Say whether a person may ride today."""
+    if request.service not in {SERVICE, desk.SERVICE}:
+        return None
+    return standing.eligibility(context, packs_of(context.settings), request, database)
+
+
+@hookimpl
+def mykey_card_profile(
+    context: PluginContext, request: CardProfileRequest, database: PluginDatabase
+) -> CardData | None:
+    """What belongs into the slot of this person's card."""
+    return card_slot.profile(context, packs_of(context.settings), request, database)
+
+
+@hookimpl
+def mykey_card_written(context: PluginContext, written: CardWritten, database: PluginDatabase) -> None:
+    """Note which card a rider has."""
+    card_slot.written(context, written, database)
+
+
+@hookimpl
+def mykey_identity_ended(context: PluginContext, change: IdentityChange, database: PluginDatabase) -> None:
+    """End the registration of whoever has moved away, withdraws or has died."""
+    standing.identity_ended(context, change, database)
+
+
+@hookimpl
+def mykey_health(context: PluginContext, database: PluginDatabase) -> Health:
+    """Say whether rides wait for a person."""
+    return standing.health(context, database)
 
 
 @hookimpl

@@ -1,0 +1,111 @@
+"""Closing a month from the hub: at once where it is small, else as a job; and its documents, made again when asked for.
+
+Documents are made from what is stored and compared with the hashes of their first issue, so none is kept on a disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from sqlalchemy import bindparam, func, select
+
+from mykey_core.api import Job, Json, PluginContext, PluginDatabase
+from mykey_taxi.programme import packs_of
+from mykey_taxi.register import M, Register, fetch
+from mykey_taxi.settlement.close import ClosedMonth, MonthClose, read_month
+from mykey_taxi.settlement.cycle import Cycle, parse_cycle
+from mykey_taxi.settlement.documents import Documents
+from mykey_taxi.settlement.reading import Begin
+from mykey_taxi.settlement.transfer import Transfer, read_payer, transfer_of
+from mykey_taxi.tables import cycle as months
+from mykey_taxi.tables import ride, settlement
+
+AT_ONCE: Final = 5_000
+"""Rides up to which a page closes a month while its reader waits: about a second."""
+
+
+def begun(database: PluginDatabase) -> Begin:
+    """Transactions that are all the one under way: they are committed, or undone, together."""
+
+    @contextmanager
+    def begin() -> Iterator[PluginDatabase]:
+        yield database
+
+    return begin
+
+
+def rides_in(database: PluginDatabase, month: str) -> int:
+    """How many rides a month has."""
+    query = select(func.count().label("rides")).where(ride.c.municipality == M, ride.c.cycle == bindparam("cycle"))
+    return int(fetch(database, query, cycle=month)[0].rides)
+
+
+def close(context: PluginContext, database: PluginDatabase, month: str, at: datetime) -> ClosedMonth:
+    """Close a month in the transaction under way, and tell of it. `CycleError` when it cannot be closed."""
+    cycle = parse_cycle(month)
+    now = max(at, cycle.cut_off) if context.settings.get("early_close") else at
+    closed = MonthClose(begun(database), packs_of(context.settings), cycle).run(now)
+    documents(context, database, month)
+    facts: dict[str, Json] = {"month": month, "rides": closed.rides, "due": closed.due_yen}
+    context.audit.record("taxi.month-closed", database, details={"rides": closed.rides, "due": closed.due_yen})
+    context.events.publish("taxi.month-closed", facts, database)
+    return closed
+
+
+def job(context: PluginContext, database: PluginDatabase, arguments: Mapping[str, Json], at: datetime) -> None:
+    """The job `close-month`; a month that is closed already stays as it is."""
+    close(context, database, str(arguments["month"]), at)
+
+
+JOBS: Final = (Job("close-month", job),)
+
+
+def documents(context: PluginContext, database: PluginDatabase, month: str) -> dict[str, bytes]:
+    """All documents of a closed month by name; `CycleError` when one is not what was issued."""
+    closed = read_month(database, month)
+    transfer = transfer_file(context.settings, database, closed)
+    facts = packs_of(context.settings).on(parse_cycle(month).first_day).programme
+    title = facts.title.get("ja", facts.id)
+    with TemporaryDirectory(prefix="mykey-taxi-") as name:
+        folder = Path(name)
+        content = None if transfer is None else transfer.content
+        issued = Documents(begun(database), closed, folder, programme=title).write(content)
+        return {entry.name: (folder / entry.name).read_bytes() for entry in issued}
+
+
+def transfer_file(settings: Mapping[str, Any], database: PluginDatabase, closed: ClosedMonth) -> Transfer | None:
+    """The transfer file, where the settings name the payer's account."""
+    payer = str(settings.get("payer") or "")
+    return transfer_of(closed, read_payer(Path(payer)), Register(database).operators()) if payer else None
+
+
+def open_months(database: PluginDatabase) -> list[tuple[str, int, int]]:
+    """(month, rides, subsidy so far) of each month with rides that is not closed, oldest first."""
+    closed = select(months.c.cycle).where(months.c.municipality == M, months.c.state == "closed")
+    query = (
+        select(ride.c.cycle, func.count().label("rides"), func.sum(settlement.c.subsidy_yen).label("yen"))
+        .join(settlement, (settlement.c.municipality == ride.c.municipality) & (settlement.c.ride_id == ride.c.ride_id))
+        .where(ride.c.municipality == M, settlement.c.municipality == M)
+        .where(ride.c.cycle.is_not(None), ride.c.cycle.not_in(closed))
+        .group_by(ride.c.cycle)
+        .order_by(ride.c.cycle)
+    )
+    return [(row.cycle, int(row.rides), int(row.yen)) for row in fetch(database, query)]
+
+
+def closed_months(database: PluginDatabase) -> list[ClosedMonth]:
+    """All closed months, the newest first."""
+    query = select(months.c.cycle).where(months.c.municipality == M, months.c.state == "closed")
+    names = [row.cycle for row in fetch(database, query.order_by(months.c.cycle.desc()))]
+    return [read_month(database, name) for name in names]
+
+
+def is_closing(database: PluginDatabase, month: Cycle) -> bool:
+    """Whether a close was begun and has not come to its end."""
+    query = select(months.c.state).where(months.c.municipality == M, months.c.cycle == bindparam("c"))
+    return any(row.state == "closing" for row in fetch(database, query, c=str(month)))

@@ -72,6 +72,19 @@ card = Table(
     Index("ix_taxi_card_rider", "municipality", "rider_id"),
 )
 
+card_pass = Table(
+    "taxi_pass",
+    metadata,
+    _own(),
+    Column("pass_id", String(32), nullable=False),  # stands in the slot; what a terminal looks up in its deny list
+    Column("rider_id", String(32), nullable=False),
+    Column("state", String(8), nullable=False),  # active | lost
+    Column("issued_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("municipality", "pass_id"),
+    ForeignKeyConstraint(["municipality", "rider_id"], ["taxi_rider.municipality", "taxi_rider.rider_id"]),
+    Index("ix_taxi_pass_rider", "municipality", "rider_id"),
+)
+
 operator = Table(
     "taxi_operator",
     metadata,

@@ -78,7 +78,7 @@ def check_request(hub: Hub, args: MultiDict[str, str]) -> Asked:
         client=client,
         redirect_uri=redirect_uri,
         state=args.get("state"),
-        scope=client.get_allowed_scope(args.get("scope")),
+        scope=client.sign_in_scope(args.get("scope")),
         nonce=args.get("nonce"),
         code_challenge=args.get("code_challenge", ""),
         prompts=frozenset(args.get("prompt", "").split()),

@@ -60,9 +60,17 @@ class RemoteClient:
         return method == ASSERTION_METHOD
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        """Of what is asked for, what signs a person in: `openid` and the purposes of the manifest."""
-        known = {OPENID, *(PURPOSE + purpose.name for purpose in self.manifest.purposes)}
+        """Of what is asked for, what there is at all; which grant gives what is decided there."""
+        known = self._sign_in_scopes() | self.api_scopes()
         return " ".join(name for name in (scope or "").split() if name in known)
+
+    def sign_in_scope(self, scope: str | None) -> str:
+        """Of what is asked for, what signs a person in: `openid` and the purposes of the manifest."""
+        known = self._sign_in_scopes()
+        return " ".join(dict.fromkeys(name for name in (scope or "").split() if name in known))
+
+    def _sign_in_scopes(self) -> frozenset[str]:
+        return frozenset({OPENID, *(PURPOSE + purpose.name for purpose in self.manifest.purposes)})
 
     def api_scopes(self) -> frozenset[str]:
         """What the plugin itself may use of the REST interface."""

@@ -150,7 +150,8 @@ def _code_grant(store: Authorizations) -> type[AuthorizationCodeGrant]:
         def save_authorization_code(self, code: str, oauth: Any) -> None:
             data = oauth.payload.data
             browser: WebSession = oauth.user
-            asked = CodeRequest(data["redirect_uri"], oauth.scope, data.get("nonce"), data["code_challenge"])
+            scope = oauth.client.sign_in_scope(data.get("scope"))
+            asked = CodeRequest(data["redirect_uri"], scope, data.get("nonce"), data["code_challenge"])
             store.save_code(code, oauth.client.client_id, browser, asked)
 
         def query_authorization_code(self, code: str, client: RemoteClient) -> _StoredCode | None:

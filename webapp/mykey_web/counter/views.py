@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -130,5 +131,5 @@ def counts() -> str:
     return render("counter/look-ups.html", day=day, month=month, oversees=oversees, limits=work.limits)
 
 
-def _place(case: Case) -> dict[str, str]:
+def _place(case: Case) -> dict[str, Any]:
     return {"by": case.found_by} if case.person_id is None else {"case_id": str(case.id)}

@@ -20,6 +20,7 @@ from mykey_core.api import (
     SlotProof,
 )
 from mykey_taxi.errors import TaxiError
+from mykey_taxi.held import accept
 from mykey_taxi.intake import Arrival, take
 from mykey_taxi.register import Cab, Register
 from mykey_taxi.rules.packs import PackSeries
@@ -63,7 +64,10 @@ def settle_record(
     try:
         ride = read_record({**record.payload, **own})
         proven = prove(context, ride, database)
-        receipt = take(database, packs, ride, _arrival(record, cab, proven))
+        arrival = _arrival(record, cab, proven)
+        receipt = take(database, packs, ride, arrival)
+        if not receipt.new and receipt.status == "held" and accept(database, ride.ride_id, record.received_at):
+            receipt = take(database, packs, ride, arrival)  # a record comes twice only when a clerk has released it
     except TaxiError as error:
         return RecordVerdict(RecordState.QUARANTINED, error.code)
     for alias, counter in proven.counters.items():

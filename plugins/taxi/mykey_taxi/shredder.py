@@ -30,7 +30,7 @@ class TaxiShredder:
 
     @staticmethod
     def _riders(subject: str | None, database: PluginDatabase) -> list[Any]:
-        query = select(rider.c.rider_id, rider.c.registered_at).where(rider.c.municipality == M)
+        query = select(rider.c.rider_id, rider.c.subject, rider.c.registered_at).where(rider.c.municipality == M)
         return fetch(database, query if subject is None else query.where(rider.c.subject == subject))
 
     @staticmethod
@@ -42,6 +42,7 @@ class TaxiShredder:
         months = statement_totals(database, row.rider_id)
         return {
             "registration": row.rider_id,
+            "subject": row.subject,
             "registered_at": row.registered_at.isoformat(),
             "spans": [
                 {"from": r.first_day.isoformat(), "to": r.last_day and r.last_day.isoformat(), "ground": r.ground}

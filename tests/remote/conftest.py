@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import OKPKey
-from waitress.server import create_server
+from werkzeug.serving import make_server
 
 from mykey_core.worker.run import Worker
 from mykey_testkit.browsers import PageClient, citizen_client
@@ -129,8 +129,8 @@ def town(tmp_path: Path) -> Iterator[Town]:
     key, pem = new_key()
     (tmp_path / "key.pem").write_bytes(pem)
     harness = make_town(tmp_path, plugin, origin, key)
-    server = create_server(harness.app, host="127.0.0.1", port=ports[0], threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = make_server("127.0.0.1", ports[0], harness.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     environment = {
         "PATH": os.environ["PATH"],
@@ -149,9 +149,19 @@ def town(tmp_path: Path) -> Iterator[Town]:
         process.wait(10)
         if process.stdout is not None:
             process.stdout.close()
-        server.close()
+        server.shutdown()
+        server.server_close()
         thread.join(5)
         harness.close()
 
 
-MakeTown = Callable[[], HubHarness]
+@pytest.fixture
+def remote_manifest() -> Callable[[str, OKPKey], str]:
+    """The sample's manifest for an address and a key."""
+    return manifest_text
+
+
+@pytest.fixture
+def remote_key() -> Callable[[], tuple[OKPKey, bytes]]:
+    """Make a key: as JWK and as PEM."""
+    return new_key

@@ -82,7 +82,7 @@ def test_two_workers_release_a_job_once_and_a_missed_night_is_made_up_for(librar
 class Counting:
     """Runs of a job, in place of the library's own."""
 
-    def __init__(self, hub: HubHarness, monkeypatch: pytest.MonkeyPatch, fault: bool = False) -> None:
+    def __init__(self, hub: HubHarness, monkeypatch: pytest.MonkeyPatch, *, fault: bool = False) -> None:
         self.runs: list[dict[str, Any]] = []
         self.fault = fault
         jobs = {"library": {"daily": Job("daily", self.run)}}

@@ -17,7 +17,7 @@ from mykey_core.hub import Hub
 from mykey_web.oidc.clients import OPENID, RemoteClient, find_client
 
 AFTER: Final = "mykey_after"
-"""Our own parameter of a request that was sent to signing in: the person must have signed in since (POSIX seconds)."""
+"""Our own parameter of a request that was sent to signing in: the person must have signed in since (POSIX time in µs)."""
 _PROMPTS: Final = {"none", "login", "consent", "select_account"}
 _UNSUPPORTED: Final = {
     "request": "request_not_supported",
@@ -26,6 +26,7 @@ _UNSUPPORTED: Final = {
 }
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _LONGEST: Final = 500
+_DIGITS: Final = 19
 
 
 class RequestRefused(Exception):
@@ -118,4 +119,4 @@ def _faults(asked: Asked, args: MultiDict[str, str]) -> list[tuple[str, str]]:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 12 else None  # noqa: PLR2004 - seconds of many thousand years
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < _DIGITS else None

@@ -99,7 +99,7 @@ class PluginAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authli
 
     def resolve_client_public_key(self, client: RemoteClient) -> OKPKey:
         """The key of the manifest."""
-        return OKPKey.import_key(dict(client.remote.public_key))
+        return OKPKey.import_key({**client.remote.public_key})
 
     def process_assertion_claims(self, assertion: str, resolve_key: OKPKey) -> dict[str, Any]:
         """Verify with Ed25519 only, then check the claims."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -43,7 +44,7 @@ def make_endpoints(provider: Provider) -> Blueprint:
     @blueprint.post("/oidc/authorize")
     def authorize_by_post() -> WerkzeugResponse:
         """As by GET (OIDC Core 3.1.2.1); a page of another site has sent the form, so it is not answered itself."""
-        return redirect(url_for("oidc_pages.authorize", **request.form.to_dict(flat=False)), 303)
+        return redirect(f"{url_for('oidc_pages.authorize')}?{urlencode(list(request.form.items(multi=True)))}", 303)
 
     @blueprint.post("/oidc/token")
     def token() -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -121,7 +121,7 @@ class _Views:
         if asked.max_age is not None and self._hub.clock() - begun > timedelta(seconds=asked.max_age):
             return None
         if asked.after is not None:
-            return session if int(begun.timestamp()) >= asked.after else None
+            return session if _microseconds(begun) > asked.after else None
         return None if "login" in asked.prompts or asked.max_age == 0 else session
 
     def _to_sign_in(self, asked: Asked, args: MultiDict[str, str]) -> WerkzeugResponse:
@@ -131,7 +131,7 @@ class _Views:
         if prompts:
             again.append(("prompt", " ".join(sorted(prompts))))
         if "login" in asked.prompts or asked.max_age == 0:
-            again.append((AFTER, str(asked.after or int(self._hub.clock().timestamp()))))
+            again.append((AFTER, str(asked.after or _microseconds(self._hub.clock()))))
         back = f"/oidc/authorize?{urlencode(again)}"
         return redirect(f"{url_for('sign_in.citizen')}?next={quote(back, safe='')}", 303)
 
@@ -147,7 +147,7 @@ class _Views:
 
     def _subject_of_hint(self, hint: str, client: str) -> str | None:
         """The subject of an ID token that we gave to this client, however old it is."""
-        keys = KeySet.import_key_set({"keys": self._provider.keys.public(Use.ID_TOKEN)})  # type: ignore[arg-type]
+        keys = KeySet.import_key_set({"keys": self._provider.keys.public(Use.ID_TOKEN)})
         try:
             claims = jwt.decode(hint, keys, algorithms=[ALGORITHMS[Use.ID_TOKEN]]).claims
         except (JoseError, ValueError):
@@ -179,7 +179,7 @@ class _Views:
     def _ask(self, asked: Asked, args: Mapping[str, str]) -> str:
         manifest = asked.client.manifest
         forms_lead_to(asked.redirect_uri)
-        purposes = [(one, purpose_text(manifest.name, one.name, dict(one.text))) for one in self._purposes(asked)]
+        purposes = [(one, purpose_text(manifest.name, one.name, {**one.text})) for one in self._purposes(asked)]
         return render(
             "oidc/consent.html",
             service=title_of(manifest.name),
@@ -229,8 +229,12 @@ class _Views:
 
     def _audience(self, hint: str | None) -> str:
         """The client that a hint is for; the hint is verified afterwards for exactly this one."""
-        keys = KeySet.import_key_set({"keys": self._provider.keys.public(Use.ID_TOKEN)})  # type: ignore[arg-type]
+        keys = KeySet.import_key_set({"keys": self._provider.keys.public(Use.ID_TOKEN)})
         try:
             return str(jwt.decode(hint or "", keys, algorithms=[ALGORITHMS[Use.ID_TOKEN]]).claims.get("aud", ""))
         except (JoseError, ValueError):
             return ""
+
+
+def _microseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1_000_000)

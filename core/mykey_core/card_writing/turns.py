@@ -146,7 +146,7 @@ class TurnBox:
     def _open(self, writing: UUID, direction: bytes, sealed: bytes) -> dict[str, Any]:
         try:
             plain = AESGCM(self._key(writing)).decrypt(sealed[:_NONCE], sealed[_NONCE:], direction)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to have been sealed at all
             raise WritingRefused(WritingCode.WRITING_ENDED, "a turn that was not sealed here") from None
         document: dict[str, Any] = json.loads(plain)
         return document

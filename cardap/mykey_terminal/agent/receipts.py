@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _FONT: Final = "HeiseiKakuGo-W5"
 _WIDTH: Final = 80 * mm
 _MARGIN: Final = 5 * mm
-_INNER: Final = _WIDTH - 2 * _MARGIN
+_INNER_TABLE: Final = _WIDTH - 2 * _MARGIN - 4 * mm
+_BESIDE: Final = 2
 _TOKYO: Final = ZoneInfo("Asia/Tokyo")
 _TALLEST: Final = 3000 * mm
 
@@ -60,15 +62,36 @@ def _content(body: ReceiptBody) -> list[Any]:
 
 
 def _table(rows: list[list[str]], *, head: bool) -> Table:
+    """Two columns side by side; of more the first stands in a line of its own, because the paper is narrow."""
     columns = max(len(row) for row in rows)
-    cells = [[_paragraph(cell, 8) for cell in [*row, *[""] * (columns - len(row))]] for row in rows]
-    table = Table(cells, colWidths=[(_INNER - 4 * mm) / columns] * columns)
-    style: list[tuple[Any, ...]] = [
-        ("LINEBELOW", (0, 0), (-1, -1), 0.3, colors.grey),
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
-    ]
+    whole = [[*row, *[""] * (columns - len(row))] for row in rows]
+    if columns <= _BESIDE:
+        return _styled(whole, [_INNER_TABLE / columns] * columns, lines_of=1, head=head)
+    stacked = [line for first, *rest in whole for line in ([first, *[""] * (len(rest) - 1)], rest)]
+    return _styled(stacked, _widths([rest for _, *rest in whole]), lines_of=2, head=head)
+
+
+def _widths(rows: list[list[str]]) -> list[float]:
+    """The table's width, shared out by the longest cell of each column."""
+    longest = [max(_cells(row[place]) for row in rows) + 2 for place in range(len(rows[0]))]
+    return [_INNER_TABLE * length / sum(longest) for length in longest]
+
+
+def _cells(text: str) -> int:
+    """Columns of a fixed-width screen that a text takes (Unicode Standard Annex 11)."""
+    return sum(2 if east_asian_width(sign) in "WFA" else 1 for sign in text)
+
+
+def _styled(rows: list[list[str]], widths: list[float], *, lines_of: int, head: bool) -> Table:
+    table = Table([[_paragraph(cell, 8) for cell in row] for row in rows], colWidths=widths)
+    style: list[tuple[Any, ...]] = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 2)]
+    style.append(("RIGHTPADDING", (0, 0), (-1, -1), 2))
+    for place in range(lines_of - 1, len(rows), lines_of):
+        style.append(("LINEBELOW", (0, place), (-1, place), 0.3, colors.grey))
+        if lines_of > 1:
+            style += [("SPAN", (0, place - 1), (-1, place - 1)), ("BOTTOMPADDING", (0, place - 1), (-1, place - 1), 0)]
     if head:
-        style.append(("LINEBELOW", (0, 0), (-1, 0), 0.8, colors.black))
+        style.append(("LINEBELOW", (0, lines_of - 1), (-1, lines_of - 1), 0.8, colors.black))
     table.setStyle(TableStyle(style))
     return table
 
@@ -79,5 +102,5 @@ def _paragraph(text: str, size: float) -> Paragraph:
 
 
 def _height(part: Any) -> float:
-    height: float = part.wrap(_INNER - 4 * mm, _TALLEST)[1]
+    height: float = part.wrap(_INNER_TABLE, _TALLEST)[1]
     return height

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, Playwright, ViewportSize, sync_pl
 
 from mykey_web.demo import processes
 from mykey_web.demo.cli import new_code
-from mykey_web.demo.town import make_town
+from mykey_web.demo.town import SELF_CHECK, SERVICE_POINT, make_town
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -31,9 +31,9 @@ START_SECONDS = 60.0
 
 
 class Demo:
-    """The hub of the demo town and the agent of its library desk, as two processes on this computer."""
+    """The hub of the demo town and the agent of one of its places, as two processes on this computer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, point: str = SERVICE_POINT) -> None:
         self.folder = folder
         self.log = folder / "processes.log"
         self.ready = folder / "agent.json"
@@ -42,7 +42,7 @@ class Demo:
         self.origin = f"http://127.0.0.1:{self.port}"
         self.town = make_town(folder / "town", self.origin, datetime.now(UTC))
         self.hub = self.start_hub()
-        processes.enrol_terminal(self.origin, new_code(self.town), self.state, self.log)
+        processes.enrol_terminal(self.origin, new_code(self.town, point), self.state, self.log)
         self.agent = self.start_agent()
 
     def start_hub(self) -> processes.Child:
@@ -85,6 +85,14 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """One hub and one agent for the tests of a worker; a test that stops them makes its own."""
     running = Demo(tmp_path_factory.mktemp("demo"))
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def self_check(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The self-check machine of the library, with a hub of its own."""
+    running = Demo(tmp_path_factory.mktemp("self-check"), SELF_CHECK)
     yield running
     running.close()
 

@@ -139,6 +139,7 @@ export async function tap(choice, input, pin, allowLast) {
 function finishTap(choice, outcome) {
   const visit = outcome.result.visit ? { service: choice.service, ...outcome.result.visit } : null;
   update({ visit });
+  if (WITH_CARD === "cards" && visit) return show({ name: WITH_CARD, visit });
   const again = () => theAgent().tapAgain(outcome.tap_id ?? "");
   show({ name: "result", choice, result: outcome.result, lang: currentLanguage(), again });
 }
@@ -197,10 +198,30 @@ export async function act(choice, input) {
 function nextResult(before, choice, result, again) {
   const visit = now().visit;
   if (result.visit) update({ visit: { service: choice.service, ...result.visit } });
-  const kept = visit && before.name === "result" && result.outcome !== "done" ? before.result : null;
-  const merged = kept ? { ...result, view: result.view?.length ? result.view : kept.view, offers: kept.offers } : result;
-  const whole = !kept || result.view?.length; // what was kept came with another answer
-  return { name: "result", choice, result: merged, lang: currentLanguage(), desk: Boolean(visit), again: whole ? again : null };
+  const refused = visit && before.name === "result" && result.outcome !== "done";
+  const shown = { name: "result", choice, lang: currentLanguage(), desk: Boolean(visit) };
+  if (!refused) return { ...shown, result, again };
+  const underneath = before.underneath ?? before.again; // asks for what the screen showed before the first refusal
+  return { ...shown, result: overlaid(result, before.result), again: () => bothAgain(again, underneath), underneath };
+}
+
+/**
+ * A refusal over the answer that it leaves on the screen.
+ * @param {any} refusal
+ * @param {any} kept
+ */
+function overlaid(refusal, kept) {
+  return { ...refusal, view: refusal.view?.length ? refusal.view : kept.view, offers: kept.offers };
+}
+
+/**
+ * @param {() => Promise<any>} again
+ * @param {() => Promise<any>} underneath
+ */
+async function bothAgain(again, underneath) {
+  const [answer, before] = await Promise.all([again(), underneath()]);
+  if (answer?.state !== "done" || before?.state !== "done") return answer;
+  return { ...answer, result: overlaid(answer.result, before.result) };
 }
 
 /**

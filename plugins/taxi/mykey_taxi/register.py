@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,7 @@ from mykey_taxi.rules.ledger import Membership
 from mykey_taxi.rules.ride import picked
 from mykey_taxi.tables import (
     card,
+    correction,
     cycle,
     operator,
     registration,
@@ -129,10 +131,12 @@ class Register:
         )
         if riders is not None:
             query = query.where(registration.c.rider_id.in_(list(riders)))
-        spans: dict[str, list[tuple[int, int]]] = {}
-        for rider_id, first, last in self._rows(query):
-            spans.setdefault(rider_id, []).append((first.toordinal(), FOREVER if last is None else last.toordinal()))
-        return {name: Membership(min(first for first, _ in own), tuple(sorted(own))) for name, own in spans.items()}
+        members: dict[str, Membership] = {}
+        for rider_id, first, last in self._rows(query.order_by(registration.c.first_day)):
+            span = (first.toordinal(), FOREVER if last is None else last.toordinal())
+            known = members.get(rider_id)
+            members[rider_id] = Membership(span[0], (span,)) if known is None else known.with_span(span)
+        return members
 
     # -- cards --------------------------------------------------------------------------------------------------
 
@@ -198,9 +202,10 @@ class Register:
 
 
 class Uses:
-    """How often riders have ridden, from what was decided before (TX-L1, TX-L2).
+    """How often riders have ridden, from what was decided before (TX-L1, TX-L2); what was taken back is given back.
 
-    `before` leaves out the rides of that month and later ones: the month under settlement counts them itself.
+    `before` leaves out the rides of that month and later ones: the month under settlement counts them itself. What is
+    taken back in that month counts already.
     """
 
     def __init__(self, database: PluginDatabase, *, before: str | None = None) -> None:
@@ -208,9 +213,10 @@ class Uses:
         self._before = before
 
     def on(self, day: int, riders: Iterable[str] | None = None) -> dict[str, int]:
-        """Rider → uses on the day with this ordinal."""
+        """Rider → rides on the day with this ordinal."""
         start = day_start(date.fromordinal(day))
-        return self._counted(start, start + DAY, riders)
+        counts = self._counted(start, start + DAY, riders, rides=True)
+        return self._given_back(counts, start, start + DAY, riders, rides=True)
 
     def within(self, year: int, riders: list[str] | None = None) -> dict[str, int]:
         """Rider → uses in a fiscal year, of closed months."""
@@ -224,11 +230,15 @@ class Uses:
         return {row[0]: int(row[1]) for row in rows}
 
     def open_within(self, start: date, end: date, riders: list[str]) -> dict[str, int]:
-        """Rider → uses of rides boarded from `start` to before `end` in months that are not closed."""
+        """Rider → uses of rides boarded from `start` to before `end`, and of corrections, in months not closed."""
         closed = select(cycle.c.cycle).where(cycle.c.municipality == M, cycle.c.state == "closed")
-        return self._counted(day_start(start), day_start(end), riders, ride.c.cycle.not_in(closed))
+        span = (day_start(start), day_start(end))
+        counts = self._counted(*span, riders, ride.c.cycle.not_in(closed))
+        return self._given_back(counts, *span, riders, correction.c.cycle.not_in(closed))
 
-    def _counted(self, start: int, end: int, riders: Iterable[str] | None, *conditions: Any) -> dict[str, int]:
+    def _counted(
+        self, start: int, end: int, riders: Iterable[str] | None, *conditions: Any, rides: bool = False
+    ) -> dict[str, int]:
         at = type_coerce(ride_rider.c.board_at if riders is not None else ride.c.board_at, BigInteger)
         query = (
             select(ride.c.riders, settlement.c.counted, settlement.c.units)
@@ -251,9 +261,55 @@ class Uses:
             query = query.where(ride.c.cycle < self._before)
         counts: dict[str, int] = {}
         for row in fetch(self._database, query):
-            for name, used in used_units(row[0], row[1], row[2]):
+            for name, used in used_units(row[0], row[1], None if rides else row[2]):
                 counts[name] = counts.get(name, 0) + used
         return counts
+
+    def _given_back(
+        self,
+        counts: dict[str, int],
+        start: int,
+        end: int,
+        riders: Iterable[str] | None,
+        *conditions: Any,
+        rides: bool = False,
+    ) -> dict[str, int]:
+        """`counts` with the uses (or rides) of corrections of rides that were boarded from `start` to before `end`."""
+        at = type_coerce(ride.c.board_at, BigInteger)
+        query = (
+            select(correction.c.uses)
+            .join(ride, (ride.c.municipality == correction.c.municipality) & (ride.c.ride_id == correction.c.ride_id))
+            .where(correction.c.municipality == M, ride.c.municipality == M, at >= start, at < end, *conditions)
+        )
+        if self._before is not None:
+            query = query.where(correction.c.cycle <= self._before)
+        asked = None if riders is None else set(riders)
+        for row in fetch(self._database, query):
+            for name, uses in json.loads(row.uses).items():
+                if asked is None or name in asked:
+                    counts[name] = counts.get(name, 0) + (_sign(uses) if rides else uses)
+        return counts
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
+
+
+def spans_of_earlier_months(database: PluginDatabase, day: int, *, before: str) -> dict[str, list[tuple[int, int]]]:
+    """Rider → (boarding, alighting) of the rides of months before `before` that were not over when a day began.
+
+    A late ride is compared with them (TX-L7); rides of more than a day are not known.
+    """
+    start = day_start(date.fromordinal(day))
+    board, alight = (type_coerce(column, BigInteger) for column in (ride.c.board_at, ride.c.alight_at))
+    query = select(ride.c.riders, board.label("board"), alight.label("alight")).where(
+        ride.c.municipality == M, ride.c.cycle < before, board >= start - DAY, board < start + DAY, alight > start
+    )
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for row in fetch(database, query):
+        for name in row.riders.split(" "):
+            spans.setdefault(name, []).append((row.board, row.alight))
+    return spans
 
 
 def used_units(riders: str, counted: int, units: str | None) -> list[tuple[str, int]]:

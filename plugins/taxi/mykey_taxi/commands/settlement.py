@@ -17,6 +17,7 @@ from mykey_taxi.commands.rules import packs_option, plain_errors, series, show
 from mykey_taxi.errors import CycleError, TaxiError
 from mykey_taxi.register import Register
 from mykey_taxi.rules.packs import PackSeries
+from mykey_taxi.settlement.breakdown import Breakdown
 from mykey_taxi.settlement.close import ClosedMonth, MonthClose, read_month
 from mykey_taxi.settlement.cycle import parse_cycle
 from mykey_taxi.settlement.documents import Documents, kept, statement_of
@@ -77,14 +78,15 @@ def close(
     cycle = parse_cycle(month)
     chosen = series(packs, programme)
     account = None if payer is None else read_payer(payer)
-    with transactions(config) as begin:
-        closed = MonthClose(begin, chosen, cycle, progress=_told(month)).run(now or datetime.now(UTC))
+    with transactions(config) as begin, Breakdown(out, month) as rides:
+        closing = MonthClose(begin, chosen, cycle, progress=_told(month), listener=rides)
+        closed = closing.run(now or datetime.now(UTC))
         with begin() as database:
             operators = Register(database).operators()
         nominal = None if pay_on is None else pay_on.date()
         transfer = None if account is None else transfer_of(closed, account, operators, nominal)
         writer = Documents(begin, closed, out, programme=_title(chosen, cycle.first_day))
-        documents = writer.write(None if transfer is None else transfer.content)
+        documents = writer.write(None if transfer is None else transfer.content, rides)
     show({**_summary(closed, transfer), "documents": {entry.name: entry.sha256 for entry in documents}})
 
 

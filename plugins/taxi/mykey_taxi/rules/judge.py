@@ -5,10 +5,10 @@ The same function serves the terminal's preview, the upload and the close of a m
 
 from __future__ import annotations
 
-from mykey_taxi.rules.amounts import vouchers_used
+from mykey_taxi.rules.amounts import shares, vouchers_used
 from mykey_taxi.rules.civil import day_and_minute
 from mykey_taxi.rules.compiled import Rules
-from mykey_taxi.rules.ledger import Ledger
+from mykey_taxi.rules.ledger import Account, Ledger
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.rules.ride import Reason, Ride, Verdict
 
@@ -23,16 +23,19 @@ def judge(packs: PackSeries, ledger: Ledger, ride: Ride) -> Verdict:
     reason = refusal(rules, ride, fare, day, minute)
     if reason is not None:
         return Verdict(reason, 0, max(fare, 0), 0, 0, None, rules.hash)
-    counted, over, first = _count(rules, ledger, ride, day)
+    accounts, counted, over, first = _count(rules, ledger, ride, day)
     if not counted:
         return Verdict(first or "no_registered_rider", 0, fare, 0, 0, None, rules.hash)
     if rules.voucher:
-        return _by_voucher(rules, ledger, ride, fare, counted, over)
+        return _by_voucher(rules, accounts, fare, counted, over)
     base = ride.meter_yen if rules.base_is_meter else fare
-    number = counted.bit_count()
-    subsidy = rules.solo(base) if number == 1 or rules.as_solo else rules.per_rider * number
-    subsidy = min(subsidy, fare)
-    _consume(ledger, ride.riders, counted)
+    number = len(accounts)
+    subsidy = min(rules.solo(base) if number == 1 or rules.as_solo else rules.per_rider * number, fare)
+    if number == 1:
+        accounts[0].consume(subsidy, 1)
+    else:
+        for account, part in zip(accounts, shares(subsidy, number), strict=True):
+            account.consume(part, 1)
     return Verdict(None, subsidy, fare - subsidy, counted, over, None, rules.hash)
 
 
@@ -55,58 +58,58 @@ def _in_area(rules: Rules, ride: Ride) -> bool:
     return ends.get(rules.require, True)
 
 
-def _count(rules: Rules, ledger: Ledger, ride: Ride, day: int) -> tuple[int, int, Reason | None]:
-    """Masks of the counted riders and of those over a limit, and why the first tapped rider fell out (TX-C2, TX-L)."""
-    counts, today, member_of = ledger.counts, ledger.today, ledger.member
+def _count(rules: Rules, ledger: Ledger, ride: Ride, day: int) -> tuple[list[Account], int, int, Reason | None]:
+    """The counted riders, masks of them and of those over a limit, and why the first tapped one fell out (TX-C2, TX-L).
+
+    Masks are over the tap positions.
+    """
+    accounts = ledger.accounts
     strict = ride.online or rules.reject_offline
+    kept: list[Account] = []
     counted = over = 0
     first: Reason | None = None
     for position, rider in enumerate(ride.riders):
-        member = member_of(rider)
-        reason: Reason | None = None
-        if member is None or not member.covers(day):
-            reason = "not_registered"
-        elif today.get(rider, 0) >= rules.per_day:
-            reason = "daily_limit"
-        elif counts.get(rider, 0) >= (
-            rules.yearly_limit(member.since, ledger.year_of_day) if rules.prorated else rules.per_year
-        ):
-            reason = "yearly_limit"
-        if reason is None:
-            counted |= 1 << position
-        elif reason != "not_registered" and not strict:
-            counted |= 1 << position
+        account = accounts[rider]
+        if account.day != day:
+            ledger.bring_up(account)
+        reason = _limit(rules, account, day)
+        if reason is not None and (strict or reason == "not_registered"):
+            first = reason if position == 0 else first
+            continue
+        kept.append(account)
+        counted |= 1 << position
+        if reason is not None:
             over |= 1 << position
-        elif position == 0:
-            first = reason
-    return counted, over, first
+    return kept, counted, over, first
 
 
-def _consume(ledger: Ledger, riders: tuple[str, ...], counted: int) -> None:
-    counts, today = ledger.counts, ledger.today
-    for position, rider in enumerate(riders):
-        if counted >> position & 1:
-            today[rider] = today.get(rider, 0) + 1
-            counts[rider] = counts.get(rider, 0) + 1
+def _limit(rules: Rules, account: Account, day: int) -> Reason | None:
+    """Why a rider does not count on this day, before anything is said of who is paid all the same (TX-L3)."""
+    member = account.member
+    if member is None or not member.covers(day):
+        return "not_registered"
+    if account.today >= rules.per_day:
+        return "daily_limit"
+    if account.used >= (rules.yearly_limit(member.since, account.year) if rules.prorated else rules.per_year):
+        return "yearly_limit"
+    return None
 
 
-def _by_voucher(rules: Rules, ledger: Ledger, ride: Ride, fare: int, counted: int, over: int) -> Verdict:
-    """A ride paid with vouchers: each rider gives those that are left to them, as many as the pack allows."""
-    counts, year = ledger.counts, ledger.year_of_day
-    riders = [(position, rider) for position, rider in enumerate(ride.riders) if counted >> position & 1]
-    most = rules.max_solo if len(riders) == 1 else rules.max_shared
-    left = [
-        most if over >> position & 1 else rules.yearly_limit(_since(ledger, rider), year) - counts.get(rider, 0)
-        for position, rider in riders
-    ]
+def _by_voucher(rules: Rules, accounts: list[Account], fare: int, counted: int, over: int) -> Verdict:
+    """A ride paid with vouchers: each rider gives those that are left to them, as many as the pack allows.
+
+    A rider over a limit whose ride is paid all the same gives what a rider within it could have given.
+    """
+    most = rules.max_solo if len(accounts) == 1 else rules.max_shared
+    beyond = [bool(over >> position & 1) for position in range(counted.bit_length()) if counted >> position & 1]
+    left = [most if free else _left(rules, account) for account, free in zip(accounts, beyond, strict=True)]
     units = vouchers_used(fare, rules.voucher, most, left)
+    for account, used in zip(accounts, units, strict=True):
+        account.consume(used * rules.voucher, used)
     subsidy = sum(units) * rules.voucher
-    for (_, rider), used in zip(riders, units, strict=True):
-        ledger.today[rider] = ledger.today.get(rider, 0) + 1
-        counts[rider] = counts.get(rider, 0) + used
     return Verdict(None, subsidy, fare - subsidy, counted, over, units, rules.hash)
 
 
-def _since(ledger: Ledger, rider: str) -> int:
-    member = ledger.member(rider)
-    return 1 if member is None else member.since
+def _left(rules: Rules, account: Account) -> int:
+    since = 1 if account.member is None else account.member.since
+    return rules.yearly_limit(since, account.year) - account.used

@@ -6,12 +6,13 @@ settlements come from is given from outside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
 from mykey_taxi.rules.civil import FOREVER
 from mykey_taxi.rules.compiled import Rules
+from mykey_taxi.rules.overlap import Trips
 
 
 class Membership(NamedTuple):
@@ -26,6 +27,10 @@ class Membership(NamedTuple):
             if first <= day <= last:
                 return True
         return False
+
+    def with_span(self, span: tuple[int, int]) -> Membership:
+        """With one more registration, which does not begin before the others."""
+        return Membership(self.since, (*self.spans, span))
 
 
 ALWAYS = Membership(1, ((1, FOREVER),))
@@ -45,11 +50,48 @@ def _none(_key: int) -> Counts:
     return {}
 
 
+class Account:
+    """One rider while rides are judged. All of it in one place, because a month asks a million times.
+
+    `today` are the rides of `day`, `used` the uses of fiscal year `year`, with those of earlier settlements. `rides`,
+    `yen` and `taken` (uses of `year`) are what this ledger has counted itself; `trips` are for the overlap of rides.
+    """
+
+    __slots__ = ("day", "member", "rider", "rides", "taken", "today", "trips", "used", "year", "yen")
+
+    def __init__(self, rider: str, member: Membership | None) -> None:
+        self.rider = rider
+        self.member = member
+        self.day = self.year = self.today = self.used = 0
+        self.rides = self.yen = self.taken = 0
+        self.trips: Trips[str] = ()
+
+    def consume(self, yen: int, uses: int) -> None:
+        """Count one ride, the rider's part of its subsidy, and what it takes from the year's limit."""
+        self.today += 1
+        self.used += uses
+        self.rides += 1
+        self.yen += yen
+        self.taken += uses
+
+
+class _Accounts(dict[str, Account]):
+    """Rider → account, opened at the first look."""
+
+    def __init__(self, members: Members) -> None:
+        super().__init__()
+        self._members = members
+
+    def __missing__(self, rider: str) -> Account:
+        account = self[rider] = Account(rider, self._members(rider))
+        return account
+
+
 class Ledger:
     """The uses of every rider: on the day under way, and by fiscal year.
 
-    `uses_on(day)` and `uses_in(year)` give the counts of what was settled before (ordinal of the day, fiscal year).
-    `day`, `rules`, `year_of_day`, `counts` (of that year) and `today` are those of the ride under way.
+    `uses_on(day)` gives rides, `uses_in(year)` uses of what was settled before (ordinal of the day, fiscal year).
+    `day`, `rules` and `year_of_day` are those of the ride under way.
     """
 
     def __init__(
@@ -59,26 +101,39 @@ class Ledger:
         uses_on: Callable[[int], Counts] = _none,
         uses_in: Callable[[int], Counts] = _none,
     ) -> None:
-        self.member = members
+        self.accounts = _Accounts(members)
         self._uses_on = uses_on
         self._uses_in = uses_in
         self.day = 0
         self.year_of_day = 0
-        self.counts: dict[str, int] = {}
         self.rules: Rules
-        self.today: dict[str, int] = {}
-        self.years: dict[int, dict[str, int]] = {}
+        self._before_today: Counts = {}
+        self._before: Counts = {}
+        self._taken_before: dict[tuple[int, str], int] = {}
 
     def turn_to(self, day: int, rules: Rules) -> None:
         """Begin to count another day, on which `rules` are in force; the day is never before the one under way."""
         self.day, self.rules = day, rules
-        self.year_of_day = rules.fiscal_year(day)
-        self.counts = self.year(self.year_of_day)
-        self.today = dict(self._uses_on(day))
+        year = rules.fiscal_year(day)
+        if year != self.year_of_day:
+            self.year_of_day, self._before = year, self._uses_in(year)
+        self._before_today = self._uses_on(day)
 
-    def year(self, year: int) -> dict[str, int]:
-        """The counts of a fiscal year, changed as rides are counted."""
-        counts = self.years.get(year)
-        if counts is None:
-            counts = self.years[year] = dict(self._uses_in(year))
-        return counts
+    def bring_up(self, account: Account) -> None:
+        """Bring an account to the day and the year under way."""
+        account.day = self.day
+        account.today = self._before_today.get(account.rider, 0) if self._before_today else 0
+        year = self.year_of_day
+        if account.year != year:
+            if account.taken:
+                self._taken_before[account.year, account.rider] = account.taken
+            account.year, account.taken = year, 0
+            account.used = self._before.get(account.rider, 0) if self._before else 0
+
+    def taken(self) -> Iterator[tuple[int, str, int]]:
+        """(fiscal year, rider, uses) of everything that this ledger has counted."""
+        for (year, rider), uses in self._taken_before.items():
+            yield year, rider, uses
+        for account in self.accounts.values():
+            if account.taken:
+                yield account.year, account.rider, account.taken

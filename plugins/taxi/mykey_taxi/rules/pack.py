@@ -116,7 +116,7 @@ class Eligibility(_Model):
 class Limits(_Model):
     """Uses of one person: by civil day and by fiscal year; absent means no limit (TX-L1 to TX-L6).
 
-    `unit` says what a use is: a ride, or a voucher (a ride may then take several).
+    `unit` says what a use of the year is: a ride, or a voucher (a ride may then take several). A day counts rides.
     """
 
     per_day: Count | None = None

@@ -17,10 +17,10 @@ from mykey_core.api import PluginDatabase
 from mykey_taxi.errors import CycleError
 from mykey_taxi.register import M, fetch
 from mykey_taxi.rules.packs import PackSeries
-from mykey_taxi.settlement.corrections import Correction, corrections_of
+from mykey_taxi.settlement.corrections import Correction, boarding_days, corrections_of
 from mykey_taxi.settlement.cycle import Cycle, parse_cycle
-from mykey_taxi.settlement.reading import WITH_VERDICT, Begin
-from mykey_taxi.settlement.settle import MonthSettlement, Sums
+from mykey_taxi.settlement.reading import WITH_VERDICT, Begin, without_cycle_search
+from mykey_taxi.settlement.settle import Listener, MonthSettlement, Sums
 from mykey_taxi.tables import cycle as months
 from mykey_taxi.tables import invoice, ride, settlement, statement, year_use
 
@@ -61,22 +61,33 @@ class MonthClose:
     """Closes one month of one municipality."""
 
     def __init__(
-        self, begin: Begin, packs: PackSeries, cycle: Cycle, *, progress: Callable[[int], None] = _nothing
+        self,
+        begin: Begin,
+        packs: PackSeries,
+        cycle: Cycle,
+        *,
+        progress: Callable[[int], None] = _nothing,
+        listener: Listener | None = None,
     ) -> None:
         self._begin = begin
         self._packs = packs
         self._cycle = cycle
         self._progress = progress
+        self._listener = listener
 
     def run(self, now: datetime) -> ClosedMonth:
         """Close the month; one that is closed already is read. `CycleError` when it cannot be closed yet."""
+        with without_cycle_search():
+            return self._run(now)
+
+    def _run(self, now: datetime) -> ClosedMonth:
         with self._begin() as database:
             state = self._state(database)
             if state == "closed":
                 return read_month(database, str(self._cycle))
             if state is None:
                 self._mark(database, now)
-        sums = MonthSettlement(self._begin, self._packs, self._cycle, self._progress).run()
+        sums = MonthSettlement(self._begin, self._packs, self._cycle, self._progress, self._listener).run()
         with self._begin() as database:
             self._finish(database, sums, now)
         with self._begin() as database:
@@ -129,22 +140,14 @@ class MonthClose:
         if self._state(database) == "closed":
             return  # another process was faster, with the same result
         entries = corrections_of(database, str(self._cycle))
-        _book(sums, entries, self._packs, self._cycle)
+        _book(database, sums, entries, self._packs)
         invoices = self._invoices(database, sums, entries)
         _check_conservation(str(self._cycle), sums, invoices)
         own = {"municipality": database.municipality, "cycle": str(self._cycle)}
-        database.execute_many(
-            insert(statement),
-            [{**own, "rider_id": rider, "rides": n, "subsidy_yen": yen} for rider, (n, yen) in sums.riders.items()],
-        )
-        database.execute_many(
-            insert(year_use),
-            [
-                {**own, "year": year, "rider_id": rider, "uses": uses}
-                for year, counts in sums.uses.items()
-                for rider, uses in counts.items()
-            ],
-        )
+        lines = [{**own, "rider_id": name, "rides": n, "subsidy_yen": yen} for name, n, yen in sums.statements()]
+        database.execute_many(insert(statement), lines)
+        uses = [{**own, "year": year, "rider_id": name, "uses": uses} for year, name, uses in sorted(sums.uses())]
+        database.execute_many(insert(year_use), uses)
         database.execute_many(insert(invoice), [{**own, **_columns(entry)} for entry in invoices])
         query = update(months).where(months.c.municipality == M, months.c.cycle == bindparam("month"))
         totals = {"state": "closed", "closed_at": now, "rides": sums.rides, "subsidy_yen": sums.subsidy_yen}
@@ -157,7 +160,7 @@ class MonthClose:
             corrected[entry.operator_id] = corrected.get(entry.operator_id, 0) + entry.subsidy_yen
         invoices = []
         for operator in sorted({*sums.operators, *corrected, *carried}):
-            rides, yen = sums.operators.get(operator, (0, 0))
+            rides, yen = sums.operators.get(operator, [0, 0])
             rest = yen + corrected.get(operator, 0) + carried.get(operator, 0)
             amounts = (corrected.get(operator, 0), carried.get(operator, 0), max(rest, 0), min(rest, 0))
             invoices.append(Invoice(operator, rides, yen, *amounts))
@@ -168,19 +171,20 @@ def _columns(entry: Invoice) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in Invoice.__slots__}
 
 
-def _book(sums: Sums, entries: list[Correction], packs: PackSeries, cycle: Cycle) -> None:
-    """Add the corrections to the riders' sums; a use that is given back counts in the year of this month."""
-    year = packs.rules(cycle.first_day.toordinal()).fiscal_year(cycle.first_day.toordinal())
+def _book(database: PluginDatabase, sums: Sums, entries: list[Correction], packs: PackSeries) -> None:
+    """Add the corrections to the riders' sums; a use is given back in the fiscal year of its ride."""
+    days = boarding_days(database, entries)
     for entry in entries:
         for rider, yen in entry.shares.items():
-            sums.riders[rider][1] += yen
+            sums.booked_yen[rider] = sums.booked_yen.get(rider, 0) + yen
+        year = packs.rules(days[entry.ride_id]).fiscal_year(days[entry.ride_id])
         for rider, uses in entry.uses.items():
-            sums.uses[year][rider] += uses
+            sums.booked_uses[year, rider] = sums.booked_uses.get((year, rider), 0) + uses
 
 
 def _check_conservation(cycle: str, sums: Sums, invoices: list[Invoice]) -> None:
     """Statements, invoices and what is transferred or carried on are the same money."""
-    statements = sum(yen for _, yen in sums.riders.values())
+    statements = sum(yen for _, _, yen in sums.statements())
     invoiced = sum(entry.rides_yen + entry.corrections_yen for entry in invoices)
     moved = sum(entry.due_yen + entry.carried_out_yen - entry.carried_in_yen for entry in invoices)
     if not statements == invoiced == moved:

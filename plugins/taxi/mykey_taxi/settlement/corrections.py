@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import BigInteger, bindparam, func, insert, select, type_coerce
 
 from mykey_core.api import PluginDatabase
 from mykey_taxi.errors import CycleError, InputError
-from mykey_taxi.register import M, used_units
+from mykey_taxi.register import M, fetch, used_units
 from mykey_taxi.rules.amounts import shares
+from mykey_taxi.rules.civil import day_of
 from mykey_taxi.rules.ride import shares_of
 from mykey_taxi.settlement.cycle import cycle_at, parse_cycle
 from mykey_taxi.tables import correction, cycle, ride, settlement
@@ -113,3 +114,12 @@ def corrections_of(database: PluginDatabase, month: str) -> list[Correction]:
         Correction(**{**row._mapping, "shares": json.loads(row.shares), "uses": json.loads(row.uses)})  # noqa: SLF001
         for row in rows
     ]
+
+
+def boarding_days(database: PluginDatabase, entries: list[Correction]) -> dict[str, int]:
+    """Ride id → ordinal of its day of boarding, for the rides that were corrected."""
+    board = type_coerce(ride.c.board_at, BigInteger).label("board")
+    query = select(ride.c.ride_id, board).where(
+        ride.c.municipality == M, ride.c.ride_id.in_(sorted({entry.ride_id for entry in entries}))
+    )
+    return {row.ride_id: day_of(row.board) for row in fetch(database, query)}

@@ -12,45 +12,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, TextIO
 
 from sqlalchemy import bindparam, insert, select
 
 from mykey_core.api import PluginDatabase
 from mykey_taxi.errors import CycleError
 from mykey_taxi.register import M, Register, fetch
-from mykey_taxi.rules.civil import MINUTES_A_DAY, day_of, minute_of
+from mykey_taxi.settlement.breakdown import Breakdown
 from mykey_taxi.settlement.close import ClosedMonth, Invoice
 from mykey_taxi.settlement.lines import rides_of
 from mykey_taxi.settlement.paper import Paper
-from mykey_taxi.settlement.reading import BOARD, WITH_VERDICT, Begin, in_order, pages, without_cycle_search
+from mykey_taxi.settlement.reading import Begin, without_cycle_search
 from mykey_taxi.settlement.wording import words
-from mykey_taxi.tables import document, ride, settlement, statement
-
-_RIDES: Final = in_order(
-    select(
-        ride.c.operator_id,
-        ride.c.ride_id,
-        ride.c.terminal,
-        ride.c.seq,
-        BOARD.label("board"),
-        ride.c.board_zone,
-        ride.c.alight_zone,
-        ride.c.meter_yen,
-        ride.c.discount_yen,
-        settlement.c.subsidy_yen,
-        settlement.c.cash_yen,
-        settlement.c.counted,
-        settlement.c.pack_hash,
-    )
-    .join(settlement, WITH_VERDICT)
-    .where(settlement.c.municipality == M, settlement.c.reason.is_(None))
-)
-_TIMES: Final = tuple(f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(MINUTES_A_DAY))
-_HEAD: Final = (
-    "date", "time", "ride_id", "terminal", "sequence", "board_zone", "alight_zone", "meter_yen",
-    "operator_discount_yen", "subsidy_yen", "cash_yen", "riders", "rule_pack_hash",
-)  # fmt: skip
+from mykey_taxi.tables import document, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +44,25 @@ class Documents:
         self._month = month
         self._folder = folder
         self._programme = programme
-        self._days: dict[str, dict[int, list[int]]] = {}
 
-    def write(self, transfer: bytes | None = None) -> list[Document]:
-        """Write everything; `CycleError` when a document that exists would change."""
+    def write(self, transfer: bytes | None = None, breakdown: Breakdown | None = None) -> list[Document]:
+        """Write everything; `CycleError` when a document that exists would change.
+
+        `breakdown` heard the rides while the month was closed; without it, or if it has not heard all, they are read.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._begin() as database:
             operators = _operators(database)
         with without_cycle_search():
-            names = [*self._rides(), self._statements()]
+            names = [self._statements()]
+        with ExitStack() as parts:
+            rides = breakdown or parts.enter_context(Breakdown(self._folder, self._month.cycle))
+            if rides.rides != sum(entry.rides for entry in self._month.invoices):
+                rides.read(self._begin)
+            names += rides.finish([entry.operator_id for entry in self._month.invoices])
         for entry in self._month.invoices:
             name = f"invoice-{self._month.cycle}-{entry.operator_id}.pdf"
-            self._put(name, self._invoice(entry, operators))
+            self._put(name, self._invoice(entry, operators, rides.days.get(entry.operator_id, {})))
             names.append(name)
         if transfer is not None:
             names.append(f"transfer-{self._month.cycle}.txt")
@@ -98,37 +79,6 @@ class Documents:
         unfinished.write_bytes(content)
         unfinished.replace(self._folder / name)
 
-    def _rides(self) -> list[str]:
-        """A CSV of all settled rides for each operator, in one pass over them."""
-        month = self._month.cycle
-        names = {entry.operator_id: f"rides-{month}-{entry.operator_id}.csv" for entry in self._month.invoices}
-        with ExitStack() as files:
-            writers = {operator: self._csv(files, name) for operator, name in names.items()}
-            for page in pages(self._begin, _RIDES, month):
-                self._write_page(page, writers)
-        for name in names.values():
-            (self._folder / f".{name}.part").replace(self._folder / name)
-        return list(names.values())
-
-    def _write_page(self, page: list[Any], writers: dict[str, Any]) -> None:
-        day, text = 0, ""
-        for operator, ride_id, terminal, seq, board, *places, subsidy, cash, counted, pack in page:
-            if day_of(board) != day:
-                day = day_of(board)
-                text = date.fromordinal(day).isoformat()
-            line = (text, _TIMES[minute_of(board)], ride_id, terminal, seq, *places, subsidy, cash)
-            writers[operator].writerow((*line, counted.bit_count(), pack))
-            counts = self._days.setdefault(operator, {}).setdefault(day, [0, 0])
-            counts[0] += 1
-            counts[1] += subsidy
-
-    def _csv(self, files: ExitStack, name: str) -> Any:
-        path = self._folder / f".{name}.part"
-        file: TextIO = files.enter_context(path.open("w", encoding="utf-8-sig", newline=""))
-        writer = csv.writer(file)
-        writer.writerow(_HEAD)
-        return writer
-
     def _statements(self) -> str:
         """One line a rider; the rides of a rider stand in their own statement, made on request."""
         name = f"statements-{self._month.cycle}.csv"
@@ -142,7 +92,7 @@ class Documents:
         path.replace(self._folder / name)
         return name
 
-    def _invoice(self, entry: Invoice, operators: dict[str, str]) -> bytes:
+    def _invoice(self, entry: Invoice, operators: dict[str, str], days: dict[int, list[int]]) -> bytes:
         paper = Paper(words("document.invoice.title", name=self._programme, month=self._month.cycle))
         paper.text(words("document.invoice.to", operator=operators.get(entry.operator_id, entry.operator_id)))
         paper.text(words("document.invoice.due", due=f"{entry.due_yen:,}", rides=f"{entry.rides:,}"))
@@ -150,8 +100,7 @@ class Documents:
         if any(getattr(entry, name) for name in amounts):
             values = {name.removesuffix("_yen"): f"{getattr(entry, name):,}" for name in amounts}
             paper.text(words("document.invoice.corrections", **values))
-        days = sorted(self._days.get(entry.operator_id, {}).items())
-        rows: list[tuple[str | int, ...]] = [(date.fromordinal(day).isoformat(), *counts) for day, counts in days]
+        rows: list[tuple[str | int, ...]] = [(date.fromordinal(day).isoformat(), *days[day]) for day in sorted(days)]
         rows.append((words("column.total"), entry.rides, entry.rides_yen))
         head = [words(f"column.{name}") for name in ("day", "rides", "subsidy")]
         paper.table(head, rows, widths=(50, 40, 60))

@@ -6,22 +6,21 @@ written many at a time, because a month may hold a million rides.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy import BigInteger, bindparam, insert, select, type_coerce, update
 
 from mykey_taxi.intake import report_flags, verdict_row
-from mykey_taxi.register import Register, Uses
+from mykey_taxi.register import Register, Uses, spans_of_earlier_months
 from mykey_taxi.rules.judge import judge
 from mykey_taxi.rules.ledger import Counts, Ledger
-from mykey_taxi.rules.overlap import OverlapWatch
+from mykey_taxi.rules.overlap import boarded
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.rules.ride import Flag, Ride, Verdict
 from mykey_taxi.settlement.cycle import Cycle
-from mykey_taxi.settlement.reading import BOARD, WITH_VERDICT, Begin, in_order, pages, without_cycle_search
+from mykey_taxi.settlement.reading import BOARD, WITH_VERDICT, Begin, in_order, pages
 from mykey_taxi.tables import ride, settlement
 
 _OVERLAP: Final = int(Flag.OVERLAP)  # flags are plain numbers here: a million of them
@@ -65,113 +64,166 @@ _CHANGE: Final = (
     .values({name: bindparam(name) for name in verdict_row(Verdict(None, 0, 0), 0)})
 )
 
+Rows = list[dict[str, Any]]
+
+
+class SettledRide(NamedTuple):
+    """A ride that is paid, as the breakdown of its operator shows it; `board` is microseconds since 1970."""
+
+    operator_id: str
+    board: int
+    ride_id: str
+    terminal: str
+    seq: int
+    board_zone: str | None
+    alight_zone: str | None
+    meter_yen: int
+    discount_yen: int
+    subsidy_yen: int
+    cash_yen: int
+    counted: int
+    pack_hash: str
+
+
+class Listener(Protocol):
+    """Hears of the month's settled rides, in their order, while they are judged."""
+
+    def hear(self, rides: list[SettledRide]) -> None:
+        """Some more of them."""
+
+
+class _Silent:
+    def hear(self, rides: list[SettledRide]) -> None:
+        """Nobody listens."""
+
 
 @dataclass(slots=True)
 class Sums:
-    """What a month adds up to: by operator (rides, yen), by rider (rides, yen), uses by fiscal year and rider."""
+    """What a month adds up to: by operator (rides, yen); by rider and year in `ledger`.
 
-    operators: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
-    riders: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
-    uses: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    `booked_yen` (by rider) and `booked_uses` (by fiscal year and rider) are what corrections add.
+    """
+
+    ledger: Ledger
+    operators: dict[str, list[int]] = field(default_factory=dict)
+    booked_yen: dict[str, int] = field(default_factory=dict)
+    booked_uses: dict[tuple[int, str], int] = field(default_factory=dict)
     rides: int = 0
-    settled: int = 0
-    subsidy_yen: int = 0
 
-    def add(self, operator: str, riders: tuple[str, ...], verdict: Verdict, year: int) -> None:
-        """Count one ride, with what it takes from the limits of fiscal year `year`."""
-        self.rides += 1
-        reason, subsidy, _, _, _, units, _ = verdict
-        if reason is not None:
-            return
-        self.settled += 1
-        self.subsidy_yen += subsidy
-        entry = self.operators[operator]
-        entry[0] += 1
-        entry[1] += subsidy
-        if len(riders) == 1:
-            self._use(riders[0], subsidy, units[0] if units else 1, year)
-            return
-        parts = verdict.shares(riders)
-        for (rider, share), used in zip(parts.items(), units or (1,) * len(parts), strict=True):
-            self._use(rider, share, used, year)
+    @property
+    def subsidy_yen(self) -> int:
+        """The subsidy of all settled rides."""
+        return sum(yen for _, yen in self.operators.values())
 
-    def _use(self, rider: str, share: int, used: int, year: int) -> None:
-        own = self.riders[rider]
-        own[0] += 1
-        own[1] += share
-        self.uses[year][rider] += used
+    def statements(self) -> Iterator[tuple[str, int, int]]:
+        """(rider, rides, yen) with corrections, in the order of the riders' ids."""
+        accounts = self.ledger.accounts
+        named = {account.rider for account in accounts.values() if account.rides}
+        for rider in sorted(named | self.booked_yen.keys()):
+            own = accounts.get(rider)
+            rides, yen = (0, 0) if own is None else (own.rides, own.yen)
+            yield rider, rides, yen + self.booked_yen.get(rider, 0)
+
+    def uses(self) -> Iterator[tuple[int, str, int]]:
+        """(fiscal year, rider, uses) with corrections."""
+        booked = dict(self.booked_uses)
+        for year, rider, uses in self.ledger.taken():
+            yield year, rider, uses + booked.pop((year, rider), 0) if booked else uses
+        for (year, rider), uses in booked.items():
+            yield year, rider, uses
 
 
 class MonthSettlement:
-    """Judges the rides of one month; `progress` hears how many are done."""
+    """Judges the rides of one month; `progress` hears how many are done, `listener` what is paid."""
 
-    def __init__(self, begin: Begin, packs: PackSeries, cycle: Cycle, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        begin: Begin,
+        packs: PackSeries,
+        cycle: Cycle,
+        progress: Callable[[int], None],
+        listener: Listener | None = None,
+    ) -> None:
         self._begin = begin
         self._packs = packs
         self._cycle = cycle
         self._progress = progress
-        self._watch: OverlapWatch[str] = OverlapWatch()
+        self._listener: Listener = listener or _Silent()
         self._first_day = cycle.first_day.toordinal()
         self._municipality = ""
-        self.sums = Sums()
+        self._spans: dict[str, list[tuple[int, int]]] = {}
+        self.sums = Sums(Ledger(lambda _: None))
 
     def run(self) -> Sums:
         """Judge everything, and store what is new or has changed."""
-        with self._begin() as database, without_cycle_search():
+        with self._begin() as database:
             self._municipality = database.municipality
             members = Register(database).members()
         ledger = Ledger(members.get, uses_on=self._uses_on, uses_in=self._uses_in)
-        with without_cycle_search():
-            for rows in pages(self._begin, _MONTH, str(self._cycle)):
-                self._store(*self._judge(rows, ledger))
-                self._progress(self.sums.rides)
+        self.sums = Sums(ledger)
+        for rows in pages(self._begin, _MONTH, str(self._cycle)):
+            new, changed, earlier, paid = self._judge(rows, ledger)
+            self._store(new, changed, earlier)
+            self._listener.hear(paid)
+            self._progress(self.sums.rides)
         return self.sums
 
     def _uses_on(self, day: int) -> Counts:
-        if day >= self._first_day:
+        """What earlier months hold of a day: nothing but for late rides; their times are kept for the overlap too."""
+        self._spans = {}
+        if day > self._first_day:
             return {}  # a ride of this month is never in an earlier one
         with self._begin() as database:
-            return Uses(database, before=str(self._cycle)).on(day)
+            self._spans = spans_of_earlier_months(database, day, before=str(self._cycle))
+            return {} if day == self._first_day else Uses(database, before=str(self._cycle)).on(day)
 
     def _uses_in(self, year: int) -> Counts:
         with self._begin() as database:
             return Uses(database, before=str(self._cycle)).within(year)
 
-    def _judge(self, rows: list[Any], ledger: Ledger) -> tuple[list[dict[str, Any]], list[dict[str, Any]], set[str]]:
-        """New verdicts, changed verdicts, and the ids of earlier rides that overlap one of these."""
-        new: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
+    def _judge(self, rows: list[Any], ledger: Ledger) -> tuple[Rows, Rows, set[str], list[SettledRide]]:
+        """New verdicts, changed verdicts, the ids of earlier rides that overlap one of these, and what is paid."""
+        new: Rows = []
+        changed: Rows = []
         earlier: set[str] = set()
-        packs, add, watch = self._packs, self.sums.add, self._watch.add
-        own = self._municipality
+        paid: list[SettledRide] = []
+        packs, accounts, operators, own = self._packs, ledger.accounts, self.sums.operators, self._municipality
         for row in rows:
-            ride_id, _, _, operator, *told = row[:_STORED]
-            facts = _facts(told)
-            verdict = judge(packs, ledger, facts)
-            flags = told[11] | report_flags(verdict, told[8], told[9], told[10])
-            for name in facts.riders:
-                others = watch(name, facts.board, facts.alight, ride_id)
+            ride_id, terminal, seq, operator, board, alight, start, end, meter, discount, names, online, *told = row
+            riders = tuple(names.split(" ")) if names else ()
+            verdict = judge(packs, ledger, Ride(board, alight, start, end, meter, discount, riders, online == 1))
+            flags = told[3] | report_flags(verdict, told[0], told[1], told[2])
+            for rider in riders:
+                account = accounts[rider]
+                account.trips, others = boarded(account.trips, board, alight, ride_id)
                 if others:
                     earlier.update(others)
                     flags |= _OVERLAP
-            add(operator, facts.riders, verdict, ledger.year_of_day)
+            if self._spans:
+                flags |= self._overlaps_earlier_month(riders, board, alight)
+            reason, subsidy, cash, counted, _, _, pack = verdict
+            if reason is None:
+                entry = operators.setdefault(operator, [0, 0])
+                entry[0] += 1
+                entry[1] += subsidy
+                amounts = (meter, discount, subsidy, cash, counted, pack)
+                paid.append(SettledRide(operator, board, ride_id, terminal, seq, start, end, *amounts))
             values = verdict_row(verdict, flags)
             if row[_SUBSIDY] is None:
                 values["ride_id"], values["municipality"] = ride_id, own
                 new.append(values)
             elif tuple(values.values()) != row[_STORED:]:
                 changed.append({**values, "r": ride_id})
-        return new, changed, earlier
+        self.sums.rides += len(rows)
+        return new, changed, earlier, paid
 
-    def _store(self, new: list[dict[str, Any]], changed: list[dict[str, Any]], earlier: set[str]) -> None:
+    def _overlaps_earlier_month(self, riders: tuple[str, ...], board: int, alight: int) -> int:
+        spans = [span for rider in riders for span in self._spans.get(rider, ())]
+        return _OVERLAP if any(start < alight and board < end for start, end in spans) else 0
+
+    def _store(self, new: Rows, changed: Rows, earlier: set[str]) -> None:
         with self._begin() as database:
             own = database.municipality
             database.execute_many(insert(settlement), new)
             database.execute_many(_CHANGE, [{**row, "m": own} for row in changed])
             database.execute_many(_MARK, [{"m": own, "r": ride_id} for ride_id in sorted(earlier)])
-
-
-def _facts(told: list[Any]) -> Ride:
-    """A ride from the columns `board` to `online`."""
-    board, alight, start, end, meter, discount, names, online = told[:8]
-    return Ride(board, alight, start, end, meter, discount, tuple(names.split(" ")) if names else (), online == 1)

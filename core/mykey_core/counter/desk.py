@@ -12,6 +12,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
+
 from mykey_core.audit.records import append
 from mykey_core.counter import audit_events  # noqa: F401 - registers what is appended here
 from mykey_core.counter.acts import DATED, DOCUMENTS, ENDS_SESSIONS, EVENTS, Act
@@ -37,6 +39,7 @@ from mykey_core.portal.sessions import Sessions, WebSession
 from mykey_core.portal.sign_in import SECTOR, SignIns
 from mykey_core.portal.staff import StaffMember
 from mykey_core.storage.session import Session
+from mykey_core.storage.tables import person
 from mykey_core.trust.types import ValidatedCertificate
 
 
@@ -122,7 +125,7 @@ class Desk:
         """What the hub knows of the person of a case."""
         account = Account(self._hub, self._sign_ins, case.person)
         return Record(
-            self._life.state(session, case.person),
+            self._state(session, case.person),
             account.credentials(session),
             account.services(session),
             self._life.history(session, case.person),
@@ -289,6 +292,11 @@ class Desk:
         if not current:
             raise CounterRefused("counter_person_unknown", "the person has no card yet")
         return current[-1]
+
+    def _state(self, session: Session, person_id: UUID) -> PersonState:
+        """Without a lock, because a page only shows it: PostgreSQL allows none in a transaction that reads."""
+        own = (person.c.municipality == self._town) & (person.c.id == person_id)
+        return PersonState(session.execute(select(person.c.state).where(own)).scalar_one())
 
     def _subject(self, session: Session, person_id: UUID) -> str:
         return self._sign_ins.subject_of(session, person_id, self._hub.clock())

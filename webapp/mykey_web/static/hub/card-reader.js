@@ -24,6 +24,7 @@ let watching = 0;
  * @property {() => Promise<{id: string, nonce: string, origin: string}>} challenge asked for when the PIN has been typed
  * @property {(id: string, token: any) => Promise<void>} proved
  * @property {(problem: any) => void} [failed]
+ * @property {boolean} [otherFirst] the card that lies in the reader is not the one: it has to be taken out first
  */
 
 /** @param {string} key @param {Record<string, string|number>} [values] */
@@ -65,10 +66,29 @@ export async function readCard(errand, invited) {
   try {
     if (invited.code) keepPairingToken(await agent.pair(invited.code));
     if (!agent.token) return pairing(errand);
-    return await look(errand, "");
+    return await (errand.otherFirst ? takenOut(errand, "") : look(errand, ""));
   } catch (error) {
     return trouble(error, errand);
   }
+}
+
+/** Wait until the card that was there has gone, so that its PIN is never asked for. @param {Errand} errand @param {string} shown */
+async function takenOut(errand, shown) {
+  window.clearTimeout(watching);
+  const status = await theAgent().status();
+  if (!status.reader?.card_present) {
+    errand.otherFirst = false;
+    return look(errand, "");
+  }
+  if (shown !== "take-out") {
+    const virtual = status.reader?.kind === "virtual";
+    const out = () => theAgent().insert(null).then(() => takenOut(errand, "take-out")).catch((error) => trouble(error, errand));
+    show(say("sign_in.take_out"), [
+      el("p", {}, say("sign_in.take_out_text")),
+      virtual && el("div", { class: "buttons" }, button(say("sign_in.take_out_virtual"), out, { class: "button button--primary", id: "take-out" })),
+    ]);
+  }
+  watching = window.setTimeout(() => takenOut(errand, "take-out").catch((error) => trouble(error, errand)), LOOK_EVERY_MS);
 }
 
 /** Wait for a card. @param {Errand} errand @param {string} shown what the panel shows now */

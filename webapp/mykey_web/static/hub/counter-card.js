@@ -13,6 +13,7 @@ function values() {
 }
 
 const errand = {
+  otherFirst: data.watched === "true",
   challenge: () => ask(String(data.challenge), {}),
   proved: async (/** @type {string} */ id, /** @type {any} */ token) => {
     const answer = await ask(String(data.proof), { ...values(), id, token });

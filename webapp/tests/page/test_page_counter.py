@@ -1,0 +1,214 @@
+"""The counter in Chromium: clerks with cards through the real agent, and passkeys by Chromium's own authenticator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from mykey_core.hub import open_hub
+from mykey_core.portal.staff import StaffRegister
+from mykey_core.settings import load_settings
+from mykey_web.demo import processes
+from mykey_web.demo.town import Town, make_town
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+AXE_OPTIONS = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    }
+}
+PAGES = ("", "look-up", "enrol", "approvals", "look-ups", "passkeys", "devices", "not-found?by=card")
+WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+READY = "body[data-ready=true]"
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong, as `rule: element` lines; and whether the page is wider than a small screen."""
+    found = Axe().run(page, options=AXE_OPTIONS).response["violations"]
+    lines = [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+    page.set_viewport_size({"width": 320, "height": 640})
+    lines += [] if page.evaluate(WIDE) == 0 else ["wider than 320 pixels"]
+    page.set_viewport_size({"width": 1280, "height": 800})
+    return lines
+
+
+def invite(town: Town, name: str, title: str, role: str) -> str:
+    """Make a member of staff; the code of the invitation."""
+    hub = open_hub(load_settings(town.config))
+    staff = StaffRegister(hub.settings.municipality)
+    with hub.database.writing() as session:
+        staff.put(session, name, title, [role], at=hub.clock(), actor="staff:test")
+        code = staff.invite(session, name, at=hub.clock())
+    hub.close()
+    return code
+
+
+def choose_card(page: Page, card: str, pin: str = "1234") -> None:
+    """Take a card from the tray and type its PIN."""
+    page.click(f"[data-card={card}]")
+    page.fill("#pin", pin)
+    page.click("#pin-ok")
+
+
+def sign_in_by_card(visitor: Any, card: str, code: str, language: str) -> Page:
+    """A clerk's first sign-in with the staff card."""
+    page: Page = visitor.page
+    page.goto(f"{visitor.demo.origin}/sign-in/staff?lang={language}")
+    page.locator(f"[data-card={card}]").wait_for()
+    page.fill("#field-invitation", code)
+    choose_card(page, card)
+    page.wait_for_url("**/counter/")
+    return page
+
+
+def open_record(page: Page, origin: str, card: str = "adult", purpose: str = "asked") -> None:
+    """Look the holder of a card up, with the clerk's own card in the reader before."""
+    page.goto(f"{origin}/counter/look-up")
+    page.locator(READY).wait_for()
+    page.select_option("#field-purpose", purpose)
+    page.click("#start-reading")
+    page.locator("#take-out, [data-card]").first.wait_for()
+    if page.locator("#take-out").count():
+        page.click("#take-out")
+    choose_card(page, card)
+    page.wait_for_url("**/counter/cases/**")
+
+
+@pytest.mark.parametrize("language", ["ja", "en", "ja-Hira"])
+def test_axe_on_every_page(visit: Callable[..., Any], language: str) -> None:
+    """A clerk's round: sign-in with the card, look-up, record, request; no violation on the way, and none at 320 px."""
+    visitor = visit(language)
+    visitor.link("adult", "1234", "10000033")
+    visitor.leave()
+    code = invite(visitor.demo.town, f"clerk-{language.lower()}", "窓口 山田", "clerk")
+    page = sign_in_by_card(visitor, "long-name", code, language)
+    found = {}
+    for name in PAGES:
+        page.goto(f"{visitor.demo.origin}/counter/{name}")
+        found[name] = violations(page)
+    open_record(page, visitor.demo.origin)
+    found["record"] = violations(page)
+    page.goto(f"{page.url}/renewal")
+    found["renewal"] = violations(page)
+    page.go_back()
+    page.locator("form:has(input[value=hold]) button").click()
+    page.locator(".notice--success").wait_for()
+    page.goto(f"{visitor.demo.origin}/counter/approvals")
+    found["request"] = violations(page)
+    page.locator("form:has(input[value=decline]) button").click()
+    page.locator(".notice--success").wait_for()
+    found["declined"] = violations(page)
+    assert found == {name: [] for name in found}
+    _end(visitor.demo.town, f"clerk-{language.lower()}")
+
+
+def _end(town: Town, name: str) -> None:
+    """The clerk leaves, so that the next test may give the card to another."""
+    hub = open_hub(load_settings(town.config))
+    with hub.database.writing() as session:
+        StaffRegister(hub.settings.municipality).end(session, name, at=hub.clock(), actor="staff:test")
+    hub.close()
+
+
+def test_the_staff_card_is_exchanged_and_guarded(visit: Callable[..., Any]) -> None:
+    """While a citizen's card is read the clerk stays; a staff card taken out at any other time signs out."""
+    visitor = visit("en")
+    visitor.link("adult", "1234", "10000033")
+    visitor.leave()
+    code = invite(visitor.demo.town, "guarded", "Desk 3", "clerk")
+    page = sign_in_by_card(visitor, "long-name", code, "en")
+    open_record(page, visitor.demo.origin)
+    expect(page.locator("h1")).to_have_text("Record")
+    page.wait_for_timeout(4_000)
+    assert "/counter/cases/" in page.url
+    page.evaluate("sessionStorage.removeItem('mykey-card-exchange')")
+    _take_card_out(page)
+    page.wait_for_url("**/sign-in/staff**", timeout=15_000)
+    _end(visitor.demo.town, "guarded")
+
+
+def _take_card_out(page: Page) -> None:
+    """Empty the virtual reader, as a hand would."""
+    page.evaluate(
+        """async () => {
+          const { Agent } = await import("/static/point/agent.js");
+          const { rememberedAgent, pairingToken } = await import("/static/point/session.js");
+          await new Agent(rememberedAgent(), pairingToken(), () => "en").insert(null);
+        }"""
+    )
+
+
+class PasskeyHub:
+    """The demo town below `localhost`: a name, which passkeys need. No agent and no card."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = processes.free_port()
+        self.origin = f"http://localhost:{self.port}"
+        self.town = make_town(folder / "town", self.origin, datetime.now(UTC))
+        self.hub = processes.start_hub(self.town.config, self.port, folder / "hub.log")
+
+
+@pytest.fixture
+def passkey_hub(tmp_path: Path) -> Iterator[PasskeyHub]:
+    """A hub for passkeys."""
+    running = PasskeyHub(tmp_path)
+    yield running
+    running.hub.stop()
+
+
+def authenticator(page: Page, *, verifies: bool = True) -> Any:
+    """Chromium's virtual authenticator for this page; its session, for changes."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options |= {"isUserVerified": verifies, "automaticPresenceSimulation": True}
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return session
+
+
+def test_a_passkey_from_invitation_to_removal(passkey_hub: PasskeyHub, browser: Browser) -> None:
+    """By invitation, out, in again by the passkey, a second one refused on the same device, removed, not let in."""
+    code = invite(passkey_hub.town, "tanaka", "窓口 田中", "clerk")
+    page = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800}).new_page()
+    authenticator(page)
+    page.goto(f"{passkey_hub.origin}/sign-in/staff?lang=en")
+    assert violations(page) == []
+    page.fill("#field-invitation", code)
+    page.click("#passkey-make")
+    page.wait_for_url("**/counter/")
+    page.click("#sign-out button")
+    page.wait_for_url("**/sign-in/staff**")
+    page.goto(f"{passkey_hub.origin}/counter/passkeys")
+    page.wait_for_url("**/sign-in/staff?next=**")
+    page.click("#passkey-sign-in")
+    page.wait_for_url("**/counter/passkeys")
+    assert violations(page) == []
+    page.fill("#field-passkey_title", "desk 2")
+    page.click("#passkey-make")
+    expect(page.locator("#passkey-says")).to_contain_text("has a passkey of yours already")
+    page.click("text=Remove")
+    page.locator(".notice--success").wait_for()
+    page.click("#sign-out button")
+    page.click("#passkey-sign-in")
+    expect(page.locator("#passkey-says")).to_contain_text("not registered")
+    page.context.close()
+
+
+def test_an_authenticator_that_does_not_know_its_user(passkey_hub: PasskeyHub, browser: Browser) -> None:
+    """Without finger, face or PIN there is no passkey: the browser itself stops, because the hub requires it."""
+    code = invite(passkey_hub.town, "suzuki", "窓口 鈴木", "clerk")
+    page = browser.new_context(locale="en-GB").new_page()
+    authenticator(page, verifies=False)
+    page.goto(f"{passkey_hub.origin}/sign-in/staff?lang=en")
+    page.fill("#field-invitation", code)
+    page.click("#passkey-make")
+    expect(page.locator("#passkey-says")).to_contain_text("could not be used")
+    assert "/sign-in/staff" in page.url
+    page.context.close()

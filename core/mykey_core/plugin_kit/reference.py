@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -21,6 +22,7 @@ from mykey_core.plugins.manifest import (
     InputField,
     Manifest,
     Purpose,
+    Remote,
     Requests,
     Service,
     Shreds,
@@ -36,6 +38,7 @@ _MANIFEST: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`[[settings]]`", Setting),
     ("`[[purposes]]`", Purpose),
     ("`[shredder]`", Shreds),
+    ("`[remote]`", Remote),
     ("`[card_profile]`", CardProfile),
     ("`[[card_profile.fields]]`", CardField),
     ("`[card_profile.limits]`", CardLimits),
@@ -59,7 +62,7 @@ _CAPABILITIES = {
 }
 
 
-_NAMES: dict[Any, str] = {str: "text", int: "integer", bool: "boolean", Any: "any value"}
+_NAMES: dict[Any, str] = {str: "text", int: "integer", bool: "boolean", Path: "path", Any: "any value"}
 
 
 def manifest_markdown() -> str:
@@ -141,7 +144,7 @@ def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
     value = info.default_factory() if info.default_factory is not None else info.default  # type: ignore[call-arg]
-    shown = "none" if value is None else _plain(value)
+    shown = "none" if value is None or value == "" else _plain(value)
     return f"`{shown}`" if shown != "none" else shown
 
 

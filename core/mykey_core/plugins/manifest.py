@@ -182,13 +182,13 @@ class Remote(_Model):
     post_logout_redirect_uris: tuple[Address, ...] = ()
     webhook: Address | None = None
     logout_uri: Address | None = None
-    public_key: dict[Literal["kty", "crv", "x", "kid", "alg", "use"], str]
+    public_key: dict[str, str]
 
     @field_validator("public_key")
     @classmethod
     def _is_ed25519(cls, value: dict[str, str]) -> dict[str, str]:
         try:
-            key = OKPKey.import_key(dict(value))
+            key = OKPKey.import_key({**value})
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise ValueError("it is a public Ed25519 key as JWK") from error
         if key.curve_name != "Ed25519" or key.is_private:

@@ -17,7 +17,7 @@ from mykey_core.hub import Hub
 from mykey_web.oidc.clients import OPENID, RemoteClient, find_client
 
 AFTER: Final = "mykey_after"
-"""Our own parameter of a request that was sent to signing in: the person must have signed in since (POSIX time in µs)."""
+"""Our own parameter of a request that was sent to signing in: signed in since this time (POSIX, in microseconds)."""
 _PROMPTS: Final = {"none", "login", "consent", "select_account"}
 _UNSUPPORTED: Final = {
     "request": "request_not_supported",

@@ -179,7 +179,7 @@ class _Views:
     def _ask(self, asked: Asked, args: Mapping[str, str]) -> str:
         manifest = asked.client.manifest
         forms_lead_to(asked.redirect_uri)
-        purposes = [(one, purpose_text(manifest.name, one.name, {**one.text})) for one in self._purposes(asked)]
+        purposes = [(one, _wording(manifest.name, one)) for one in self._purposes(asked)]
         return render(
             "oidc/consent.html",
             service=title_of(manifest.name),
@@ -238,3 +238,7 @@ class _Views:
 
 def _microseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
+
+
+def _wording(plugin: str, purpose: Purpose) -> str:
+    return purpose_text(plugin, purpose.name, {str(code): text for code, text in purpose.text.items()})

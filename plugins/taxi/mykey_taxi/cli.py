@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "gofs": "figures",
     "operator": "town",
     "ride": "cab",
+    "cab": "cab",
     "meter": "cab",
 }
 

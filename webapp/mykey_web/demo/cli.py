@@ -21,6 +21,7 @@ from mykey_web.demo import processes
 from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
 from mykey_web.demo.sip2_scenes import USER, start_sip2
 from mykey_web.demo.story import play
+from mykey_web.demo.taxi import CAB, TAXI_COUNTER, add_taxi, enable_taxi, give_debit_key, start_cab, start_tablet
 from mykey_web.demo.town import SELF_CHECK, SERVICE_POINT, Town, make_town, publish_crls
 
 _CRL_EVERY_SECONDS = 3600
@@ -30,6 +31,7 @@ _PLACES = (
     (SELF_CHECK, _POINT, "図書館の自動貸出機 · self-check machine of the library"),
     (COUNTER, _CARDS, "カード書き込み窓口 · card counter"),
     (GATE_POINT, _GATE, "バスの改札 · gate of the bus"),
+    (TAXI_COUNTER, _CARDS, "タクシー助成の窓口 · taxi subsidy counter"),
 )
 
 
@@ -67,14 +69,18 @@ def _serve(folder: Path, port: int) -> None:
     origin = f"http://127.0.0.1:{port}"
     town = make_town(folder, origin, system_clock())
     add_cards(town.config)
+    enable_taxi(town.config)
+    add_taxi(town.config)
     with ExitStack() as stack:
         environment = install_bus_plugin(folder / "plugins")
         hub = stack.enter_context(processes.start_hub(town.config, port, folder / "hub.log", environment))
         agents = [_place(stack, town, point, page) for point, page, _ in _PLACES]
         machines = start_sip2(stack, town)
+        tablet = _cab(stack, town)
         announce(origin, agents[0].announcement)
         for agent, (_, page, words) in zip(agents[1:], _PLACES[1:], strict=True):
             click.echo(f"  {words}: {_address(origin, agent.announcement, page)}")
+        click.echo(f"  タクシーの車内 · in the cab: {tablet}")
         click.echo(f"  自動貸出機(SIP2) · for SIP2 machines: 127.0.0.1 port {machines.port}, ", nl=False)
         click.echo(f"user {USER}, password in {machines.password_file}")
         _keep_crls_fresh(town)
@@ -93,6 +99,16 @@ def _place(stack: ExitStack, town: Town, point: str, page: str) -> processes.Chi
     processes.enrol_terminal(town.origin, new_code(town, point), state, log)
     told = partial(announce_again, town.origin, page=page)
     return stack.enter_context(processes.start_agent(state, log, told, cards=town.folder / "cards"))
+
+
+def _cab(stack: ExitStack, town: Town) -> str:
+    """The cab: its terminal, which needs no hub, and the driver's page; the address of the page."""
+    state, log = town.folder / f"terminal-{CAB}", town.folder / "terminal.log"
+    processes.enrol_terminal(town.origin, new_code(town, CAB), state, log)
+    give_debit_key(town.config, state, log)
+    cab = stack.enter_context(start_cab(state, log, town.folder / "cards"))
+    page = stack.enter_context(start_tablet(town.folder, Path(cab.announcement["ready"]), log))
+    return str(page.announcement["address"])
 
 
 def new_code(town: Town, point: str = SERVICE_POINT) -> str:

@@ -30,6 +30,8 @@ from mykey_web.demo.clients import Page, RawTerminal, make_token
 from mykey_web.demo.proxy import LossyProxy
 from mykey_web.demo.self_check_scenes import on_loan, self_check_scenes
 from mykey_web.demo.sip2_scenes import has_client, sip2_scenes, start_sip2
+from mykey_web.demo.taxi import CAB, TAXI_COUNTER, add_taxi, enable_taxi, give_debit_key, start_cab
+from mykey_web.demo.taxi_scenes import TaxiStage, taxi_scenes
 from mykey_web.demo.town import MUNICIPALITY, SELF_CHECK, SERVICE, SERVICE_POINT, Town, make_town
 
 Say = Callable[[str], None]
@@ -62,6 +64,8 @@ class Stage:
         enable_broken_plugin(self.town.config.parent / "plugins.toml")
         self._environment = _joined(self._environment, install_bus_plugin(folder / "bus-plugin"))
         add_cards(self.town.config)
+        enable_taxi(self.town.config)
+        add_taxi(self.town.config)
         self._hub = self._start_hub()
         stack.callback(self._stop_hub)
         self.page = self._start_terminal(SERVICE_POINT)
@@ -69,6 +73,7 @@ class Stage:
         self.sip2 = start_sip2(stack, self.town)
         self.counter = self._start_terminal(COUNTER)
         self.gate = self._start_terminal(GATE_POINT)
+        self.taxi = TaxiStage(self._start_terminal(TAXI_COUNTER), self._start_cab(), folder, hub=self._switch_hub)
         self.raw = RawTerminal(self.origin, self._code())
         stack.callback(self.raw.close)
         self.visit: str | None = None
@@ -87,6 +92,20 @@ class Stage:
         page = Page(agent.announcement["address"], self.origin, agent.announcement["pairing_code"])
         self._stack.callback(page.close)
         return page
+
+    def _start_cab(self) -> Path:
+        """The cab's terminal with its debit key; the socket on which it listens."""
+        state, log = self._folder / f"terminal-{CAB}", self._folder / "terminal.log"
+        processes.enrol_terminal(self.origin, self._code(CAB), state, log)
+        give_debit_key(self.town.config, state, log)
+        cab = self._stack.enter_context(start_cab(state, log, self._folder / "cards"))
+        return Path(cab.announcement["ready"])
+
+    def _switch_hub(self, on: bool) -> None:  # noqa: FBT001 - a switch
+        if on:
+            self._hub = self._start_hub()
+        else:
+            self._hub.stop()
 
     def _code(self, point: str = SERVICE_POINT) -> str:
         return self._run("hub", "enrolment-code", "--config", str(self.town.config), point).strip()
@@ -273,6 +292,7 @@ def play(folder: Path, say: Say) -> int:
         scenes = [*_honest_scenes(stage), *_library_scenes(stage), *_refused_cards(stage), *_hostile_scenes(stage)]
         scenes += _fault_scenes(stage)
         scenes += [Scene(*scene) for scene in card_scenes(stage.counter, stage.gate)]
+        scenes += [Scene(*scene) for scene in taxi_scenes(stage.taxi)]
         good = sum(_play_one(number, scene, say) for number, scene in enumerate(scenes, start=1))
     if not has_client():
         say("-- the scenes over SIP2 were left out: their client is the package sip2 (`pip install sip2`)")

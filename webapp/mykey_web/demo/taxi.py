@@ -7,8 +7,6 @@ from importlib.resources import as_file, files
 from io import StringIO
 from pathlib import Path
 
-import click
-
 from mykey_core.card_writing.counter import GATE, RIGHT
 from mykey_core.hub import open_hub
 from mykey_core.settings import load_settings
@@ -72,6 +70,13 @@ def start_cab(state: Path, log: Path, cards: Path) -> processes.Child:
     return processes.Child([*arguments, "--cards", str(cards)], log)
 
 
+def start_tablet(town: Path, socket: Path, log: Path) -> processes.Child:
+    """The driver's page of the cab; its announcement has the address."""
+    rules = ("--packs", str(town / "hub" / "taxi" / "packs"), "--programme", "mihon-taku")
+    place = ("--socket", str(socket), "--state", str(town / "cab-ride"))
+    return processes.Child(["taxi", "cab", *place, *rules, "--tray"], log)
+
+
 def _mykey(*arguments: str) -> str:
     """A command of `mykey` in this process; its output."""
     from mykey_core.cli import main  # noqa: PLC0415 - the program's root imports commands lazily
@@ -86,10 +91,3 @@ def ride_command(town: Path, socket: Path, *arguments: str) -> list[str]:
     """`mykey taxi ride` for the cab of the demo town in the folder `town`."""
     rules = ["--packs", str(town / "hub" / "taxi" / "packs"), "--programme", "mihon-taku"]
     return ["taxi", "ride", "--socket", str(socket), "--state", str(town / "cab-ride"), *rules, *arguments]
-
-
-def is_installed() -> bool:
-    """Whether the plugin is there; the demo needs it."""
-    from mykey_core.cli import main  # noqa: PLC0415 - as above
-
-    return main.get_command(click.Context(main), NAME) is not None

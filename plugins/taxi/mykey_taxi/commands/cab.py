@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -126,3 +129,28 @@ def meter(fare: int, discount: int) -> None:
     """Simulate a meter: the lines of one trip on standard output, for `ride --meter-line -`."""
     for line in simulated(fare, discount_yen=discount):
         sys.stdout.buffer.write(line)
+
+
+@click.command(name="cab")
+@_SOCKET
+@_STATE
+@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
+@click.option("--tray", is_flag=True, help="Choose emulated cards on the page.")
+@click.option("--language", type=click.Choice(["ja", "en", "ja-Hira"]), default="ja", show_default=True)
+@packs_option
+@plain_errors
+def cab(path: Path, state: Path, port: int, language: str, packs: Path | None, programme: str, *, tray: bool) -> None:
+    """Serve the driver's page on this computer; its address is printed as JSON, for the browser of the tablet."""
+    from waitress import create_server  # noqa: PLC0415 - other commands need no server
+
+    from mykey_taxi.cab.tablet import Tablet, tablet_app  # noqa: PLC0415 - as above
+
+    secret = secrets.token_urlsafe(16)
+    place = socket.create_server(("127.0.0.1", port))
+    with _cab(path, state, packs, programme) as (ride_, link), closing(place):
+        number = place.getsockname()[1]
+        hosts = (f"127.0.0.1:{number}", f"localhost:{number}")
+        tablet = Tablet(ride_, link, series(packs, programme), language, tray)
+        click.echo(json.dumps({"address": f"http://127.0.0.1:{number}/{secret}/"}))
+        sys.stdout.flush()
+        create_server(tablet_app(tablet, secret=secret, hosts=hosts), sockets=[place], threads=1).run()

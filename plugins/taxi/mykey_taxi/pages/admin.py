@@ -110,6 +110,7 @@ def figures() -> str:
         years=[(str(one), str(one)) for one in range(this_year, this_year - 5, -1)],
         budget=_budget(found),
         pictures=_pictures(found, names),
+        rejected=[(t(f"reason.{reason}"), count) for reason, count in found.rejected.items()],
         closed=closed,
     )
 

@@ -12,17 +12,19 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
 from mykey_cardap.errors import CardError, NoCardError
-from mykey_terminal.errors import AgentError, TerminalError
+from mykey_terminal.errors import AgentError, HubProblemError, TerminalError
 from mykey_terminal.open_writings import OpenWriting, OpenWritings
 from mykey_terminal.problems import problem_of
 from mykey_terminal.relay import TAPS, WRITINGS, CardRelay, WritingOutcome
 
 if TYPE_CHECKING:
+    from mykey_cardap.transport import Transport
     from mykey_terminal.hub import Hub
     from mykey_terminal.readers import CardReader
 
 _KEPT = 64
 _TAP = "tap"
+_APPROVAL_NEEDED = "approval_needed"
 
 
 class WritingDesk:
@@ -109,8 +111,8 @@ class WritingDesk:
         with stack:
             try:
                 with self._notes.noted(note), self._reader.open() as transport:
-                    outcome = relay.resume(transport, note.writing_id, progress=progress)
-                self._put(note.writing_id, outcome.as_json())
+                    outcome = _resumed(relay, transport, note.writing_id, progress)
+                self._put(note.writing_id, outcome)
             except (TerminalError, CardError) as error:
                 self._put(note.writing_id, {"state": "unknown", "problem": problem_of(error).to_json()})
                 self._notes.settle(self._hub)
@@ -120,3 +122,15 @@ class WritingDesk:
             self._jobs[writing_id] = self._jobs.get(writing_id, {}) | changes
             while len(self._jobs) > _KEPT:
                 self._jobs.popitem(last=False)
+
+
+def _resumed(
+    relay: CardRelay, transport: Transport, writing_id: str, progress: Callable[[WritingOutcome], None]
+) -> dict[str, Any]:
+    """The end of a writing; one that nobody has approved yet still waits, and nothing was sent to the card."""
+    try:
+        return relay.resume(transport, writing_id, progress=progress).as_json()
+    except HubProblemError as error:
+        if error.problem.code != _APPROVAL_NEEDED:
+            raise
+        return {"state": "approval"}

@@ -85,7 +85,10 @@ class CardFieldView(Model):
 
 
 class CardProfileView(Model):
-    """What a plugin may have written on cards. `from_plugin`: it hands the data over for a person who has tapped."""
+    """What a plugin may have written on cards. `from_plugin`: it hands the data over for a person who has tapped.
+
+    `services` are the plugin's own; a tap with one of them gives the visit for which it does.
+    """
 
     plugin: str
     title: str
@@ -95,6 +98,7 @@ class CardProfileView(Model):
     upper: int
     allowance: int
     from_plugin: bool
+    services: list[str]
 
 
 class CardProfilesReply(Model):
@@ -249,6 +253,7 @@ class _Desk:
             allowance=profile.limits.allowance,
             from_plugin=hasattr(plugin.manager.hook, "mykey_card_profile")
             and bool(plugin.manager.hook.mykey_card_profile.get_hookimpls()),
+            services=[service.name for service in plugin.context.manifest.services],
         )
 
 

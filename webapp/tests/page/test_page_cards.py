@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
+from sqlalchemy import update
 
+from mykey_core.card_writing.tables import known_card
+from mykey_core.hub import open_hub
+from mykey_core.settings import load_settings
 from mykey_web.demo import processes
 from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
 from mykey_web.demo.cli import new_code
@@ -23,19 +27,21 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 class CardTown:
     """A hub with the bus plugin, and the agents of a card counter and of a gate, which share one tray of cards."""
 
-    def __init__(self, folder: Path, stack: ExitStack, browser: Browser) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, browser: Browser, settings: str = "") -> None:
         self._folder, self._stack, self._browser = folder, stack, browser
         port = processes.free_port()
         self.origin = f"http://127.0.0.1:{port}"
         self.town = make_town(folder / "town", self.origin, datetime.now(UTC))
         add_cards(self.town.config)
+        with self.town.config.open("a", encoding="utf-8") as config:
+            config.write(settings)
         environment = install_bus_plugin(folder / "plugins")
         stack.enter_context(processes.start_hub(self.town.config, port, folder / "log", environment))
         self.faults: list[str] = []
 
-    def open(self, point: str, page: str, language: str) -> Page:
-        """The page of a place in the town, with an empty reader."""
-        state, log = self._folder / point, self._folder / "log"
+    def open(self, point: str, page: str, language: str, *, desk: str = "") -> Page:
+        """The page of a place in the town, with an empty reader; `desk` names a further terminal there."""
+        state, log = self._folder / (point + desk), self._folder / "log"
         processes.enrol_terminal(self.origin, new_code(self.town, point), state, log)
         agent = self._stack.enter_context(processes.start_agent(state, log, cards=self._folder / "cards"))
         port, code = agent.announcement["address"].rpartition(":")[2], agent.announcement["pairing_code"]
@@ -124,3 +130,85 @@ def test_refusals_are_worded_and_money_is_not_deleted(cards: CardTown) -> None:
     counter.click("#confirm-delete")
     counter.locator("#cards-empty").wait_for()
     assert cards.faults == []
+
+
+def test_the_plugins_own_data_are_written_for_the_person_who_shows_the_card(cards: CardTown) -> None:
+    """The PIN is asked once, the counter types nothing, and the card gets what the plugin knows about the person."""
+    counter = cards.open(COUNTER, "cards", "en")
+    counter.click("[data-card=adult]")
+    done(counter, "has been read")
+    counter.click("#ask-person")
+    counter.locator("#stage[data-screen=pin]").wait_for()
+    counter.keyboard.type("1234")
+    counter.keyboard.press("Enter")
+    counter.locator("#for-person").wait_for()
+    assert counter.locator("#card-number").count() == 0
+    assert violations(counter) == []
+    counter.click("#write")
+    done(counter, "has been written")
+    counter.click("#take-out")
+    gate = cards.open(GATE_POINT, "gate", "en")
+    gate.click("[data-card=adult]")
+    gate.locator(".gate__facts dd", has_text="2,900").wait_for()
+    assert gate.locator(".gate__facts dd").first.inner_text() == "9"
+    assert cards.faults == []
+
+
+FOUR_EYES = """
+[card_writing]
+four_eyes = ["write", "release"]
+"""
+
+
+@pytest.fixture
+def careful(tmp_path: Path, browser: Browser) -> Iterator[CardTown]:
+    """The same town, where a second person approves writings and releases."""
+    with ExitStack() as stack:
+        yield CardTown(tmp_path, stack, browser, FOUR_EYES)
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+def quarantine(config: Path) -> None:
+    """Every known card is put aside, as after a refused proof (the real one is shown in `test_api_writing`)."""
+    hub = open_hub(load_settings(config))
+    with hub.database.writing() as session:
+        own = known_card.c.municipality == hub.settings.municipality
+        session.execute(update(known_card).where(own).values(state="quarantined", reason="card_quarantined"))
+    hub.close()
+
+
+def test_a_second_person_approves_and_releases(careful: CardTown) -> None:
+    """Nothing is sent to the card before another terminal agrees, which needs no card for it; the same for release."""
+    counter = careful.open(COUNTER, "cards", "en")
+    second = careful.open(COUNTER, "cards", "ja", desk="-2")
+    counter.click("[data-card=adult]")
+    done(counter, "has been read")
+    fill(counter)
+    counter.click("#write")
+    number = counter.locator("#writing-id").inner_text()
+    assert violations(counter) == []
+    counter.click("#cards-approval .button--primary")
+    counter.locator("#cards-approval").wait_for()  # nobody has agreed yet
+    assert violations(second) == []
+    second.fill("#approve-id", "no number")
+    second.click("#approve")
+    second.locator("#approve-said", has_text="見つかりません").wait_for()
+    second.fill("#approve-id", number)
+    second.click("#approve")
+    second.locator("#approve-said", has_text="承認しました").wait_for()
+    counter.click("#cards-approval .button--primary")
+    done(counter, "has been written")
+    counter.click("#take-out")
+    quarantine(careful.town.config)
+    for page, words in ((counter, "two people"), (second, None)):
+        page.click("[data-card=adult]")
+        page.locator("#cards-problem", has_text="card_quarantined").wait_for()
+        assert violations(page) == []
+        page.select_option("#evidence", "card-examined")
+        page.click("#release")
+        if words:
+            page.locator("#cards-problem [role=status]", has_text=words).wait_for()
+            page.click("#take-out")
+    done(second, "確かめました")
+    second.locator("tr[data-service='0601'][data-state=activated]").wait_for()
+    assert careful.faults == [line for line in careful.faults if "status of 4" in line]

@@ -17,9 +17,10 @@ import { cardFacts, progressOf, stepsOf } from "./parts.js";
  * @property {string} [doing] the operation of the job
  * @property {boolean} [dry]
  * @property {any} [order]
+ * @property {{id: string, service: string}|null} [visit] of the person whose card it is, after a tap with the PIN
  */
 
-/** @param {{desk?: Desk}} screen @returns {import("../stage.js").Drawing} */
+/** @param {{desk?: Desk, visit?: any}} screen @returns {import("../stage.js").Drawing} */
 export function cards(screen) {
   if (!screen.desk) begin(screen);
   const desk = screen.desk ?? {};
@@ -39,7 +40,7 @@ export function cards(screen) {
 
 /** @param {any} screen */
 async function begin(screen) {
-  screen.desk = {};
+  screen.desk = { visit: screen.visit ?? null };
   try {
     await offered(screen);
   } catch (error) {

@@ -4,6 +4,7 @@ import { AgentProblem } from "../agent.js";
 import { theAgent } from "../connection.js";
 import { announce } from "../announce.js";
 import { button, el } from "../dom.js";
+import { goOn } from "../flow.js";
 import { now, update } from "../store.js";
 import { t } from "../texts.js";
 import { problemWords } from "../wording.js";
@@ -21,16 +22,13 @@ export function writeForm(desk, order) {
   if (!profile) return el("p", { class: "notice notice--warning" }, t("page.cards.no_profiles"));
   desk.plugin = profile.plugin;
   desk.typed ??= {};
-  const fields = profile.fields.map((/** @type {any} */ field) => input(desk, field.name, field.title, kindOf(field.type)));
-  const numbers = NUMBERS.map((name) => input(desk, `#${name}`, t(`page.cards.field.${name}`), "number"));
   const send = (/** @type {boolean} */ dry) => order(orderOf(desk, profile, dry));
   return el(
     "form",
     { class: "form cards__form", novalidate: true, on: { submit: (/** @type {Event} */ event) => (event.preventDefault(), send(false)) } },
     el("h3", {}, t("page.cards.write_title", { service: profile.title })),
     desk.offer.profiles.length > 1 && choice(desk, profile),
-    ...fields,
-    el("fieldset", { class: "cards__numbers" }, el("legend", {}, t("page.cards.begins_with")), ...numbers),
+    ...(visitFor(desk, profile) ? [el("p", { class: "notice notice--success", id: "for-person" }, t("page.cards.person_known"))] : typed(desk, profile)),
     el(
       "div",
       { class: "buttons" },
@@ -38,6 +36,27 @@ export function writeForm(desk, order) {
       el("button", { type: "submit", class: "button button--primary button--large", id: "write" }, t("page.cards.write")),
     ),
   );
+}
+
+/** The visit of the person whose data the plugin hands over, if there is one. @param {any} desk @param {any} profile */
+function visitFor(desk, profile) {
+  return profile.from_plugin && profile.services.includes(desk.visit?.service) ? desk.visit : null;
+}
+
+/** What the counter types in, or the way to what the plugin knows. @param {any} desk @param {any} profile */
+function typed(desk, profile) {
+  const fields = profile.fields.map((/** @type {any} */ field) => input(desk, field.name, field.title, kindOf(field.type)));
+  const numbers = NUMBERS.map((name) => input(desk, `#${name}`, t(`page.cards.field.${name}`), "number"));
+  const begins = el("fieldset", { class: "cards__numbers" }, el("legend", {}, t("page.cards.begins_with")), ...numbers);
+  return [personButton(profile), ...fields, begins];
+}
+
+/** The person shows the card with the PIN; then the plugin hands the data over. @param {any} profile */
+function personButton(profile) {
+  const choices = now().services.flatMap((one) => one.actions.map((action) => ({ service: one.service, action: action.name, subject: action.subject })));
+  const found = profile.from_plugin && choices.find((one) => profile.services.includes(one.service) && !["none", "visit"].includes(one.subject));
+  if (!found) return null;
+  return button(t("page.cards.ask_person"), () => goOn({ service: found.service, action: found.action }, {}), { class: "button button--large", id: "ask-person" });
 }
 
 /** @param {any} desk @param {any} profile */
@@ -68,6 +87,8 @@ function input(desk, name, label, type) {
 
 /** @param {any} desk @param {any} profile @param {boolean} dry */
 function orderOf(desk, profile, dry) {
+  const visit = visitFor(desk, profile);
+  if (visit) return { operation: "write", plugin: profile.plugin, visit_id: visit.id, dry_run: dry };
   /** @type {Record<string, string|number>} */
   const values = {};
   for (const field of profile.fields) {

@@ -1,5 +1,6 @@
 // The screen when no card is in the reader: what can be done here, and what needs no card.
 
+import { approvalForm } from "../cards/forms.js";
 import { el, button } from "../dom.js";
 import { begin } from "../flow.js";
 import { now } from "../store.js";
@@ -14,7 +15,7 @@ export function idle() {
     body: [
       picture,
       el("p", { class: "lead" }, t(virtual ? "page.idle.text_virtual" : "page.idle.text")),
-      ...servicesHere(),
+      ...(document.body.dataset.mode === "cards" ? [approvalForm()] : servicesHere()),
     ],
     say: [t("page.idle.title")],
   };

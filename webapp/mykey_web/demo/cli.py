@@ -19,6 +19,7 @@ from mykey_core.hub import open_hub
 from mykey_core.settings import load_settings
 from mykey_web.demo import processes
 from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
+from mykey_web.demo.clerks import add_clerks
 from mykey_web.demo.sip2_scenes import USER, start_sip2
 from mykey_web.demo.story import play
 from mykey_web.demo.taxi import CAB, TAXI_COUNTER, add_taxi, enable_taxi, give_debit_key, start_cab, start_tablet
@@ -71,6 +72,7 @@ def _serve(folder: Path, port: int) -> None:
     add_cards(town.config)
     enable_taxi(town.config)
     add_taxi(town.config)
+    add_clerks(town)
     with ExitStack() as stack:
         environment = install_bus_plugin(folder / "plugins")
         hub = stack.enter_context(processes.start_hub(town.config, port, folder / "hub.log", environment))
@@ -126,6 +128,9 @@ def announce(origin: str, announcement: dict[str, str]) -> None:
     click.echo(f"  {_address(origin, announcement)}")
     click.echo("")
     click.echo(f"  マイページ · the citizen's own page: {origin}/my/ （同じタブから · from the same tab）")
+    click.echo(f"  窓口（職員用） · the counter for staff: {origin}/counter/ ", nl=False)
+    click.echo("職員カード「長い氏名と住所」 · staff card “Long name and address”; ", nl=False)
+    click.echo("監督者「外国の人の氏名」 · supervisor “Foreign resident”")
     click.echo("  開いてカードをかざしてください（暗証番号は画面のカードに書いてあります）。終了は Ctrl-C。")
     click.echo("  Open it and tap a card (its PIN is written beside it). End with Ctrl-C. All people are synthetic.")
 

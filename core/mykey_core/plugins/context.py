@@ -9,7 +9,7 @@ from typing import Any
 from mykey_core.consent.people import TapPeople
 from mykey_core.plugins.database import PluginDatabase
 from mykey_core.plugins.errors import CapabilityDenied
-from mykey_core.plugins.handles import Audit, CardSlot, Events, Host, Jobs, PluginPeople
+from mykey_core.plugins.handles import Audit, CardSlot, Events, Host, Jobs, PluginPeople, PortalMessages
 from mykey_core.plugins.http import PluginHttp, open_http
 from mykey_core.plugins.log import PluginLog
 from mykey_core.plugins.manifest import Capability, Manifest
@@ -85,6 +85,12 @@ class PluginContext:
         """Recording an act so that nobody can rewrite it."""
         self.require(Capability.AUDIT)
         return Audit(self.name, self._host)
+
+    @property
+    def messages(self) -> PortalMessages:
+        """Writing to a person whom the plugin knows; it comes with the capability `people`."""
+        self.require(Capability.PEOPLE)
+        return PortalMessages(self.name, self.manifest.package, self._host)
 
     @property
     def http(self) -> PluginHttp:

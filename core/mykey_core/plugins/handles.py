@@ -22,9 +22,11 @@ from mykey_core.plugins.database import PluginDatabase, core_session
 from mykey_core.plugins.errors import PluginError
 from mykey_core.plugins.jobs import JOB_EVENT, queue_of
 from mykey_core.plugins.json_values import Json
+from mykey_core.portal.messages import Messages
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import pairwise
 from mykey_core.terminals.configuration import allow_card, deny_card
+from mykey_core.translations import LANGUAGES, Catalogue, Text, load_catalogue
 
 _MOST_DETAILS = 16
 
@@ -119,6 +121,35 @@ class Audit:
         facts = {"plugin": self.plugin, "action": action, "subject": subject, "details": dict(details or {})}
         with core_session(database) as session:
             append(session, database.municipality, self.host.clock(), "plugin.recorded", facts)
+
+
+@dataclass(frozen=True, slots=True)
+class PortalMessages:
+    """`context.messages`: a message for one person, read in the portal and nowhere else."""
+
+    plugin: str
+    package: str
+    host: Host
+
+    def send(self, subject: str, title: Text, text: Text, database: PluginDatabase) -> bool:
+        """Leave a message, in every language, for whom the plugin knows as `subject`, in the same commit.
+
+        False when that pairwise id has ended. The audit log says that there was a message, and not what it said.
+        """
+        catalogue = load_catalogue(self.package, self.plugin)
+        content = {language: _words(catalogue, language, title, text) for language in LANGUAGES}
+        with core_session(database) as session:
+            person = _person(session, database, subject)
+            if person is None:
+                return False
+            messages = Messages(database.municipality)
+            messages.send(session, person, subject, content, at=self.host.clock(), sender=self.plugin)
+        return True
+
+
+def _words(catalogue: Catalogue, language: str, title: Text, text: Text) -> dict[str, str]:
+    parts = {"title": title, "text": text}
+    return {name: catalogue.get(part.key, language, part.values) for name, part in parts.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from uuid_utils.compat import uuid7
 from mykey_core.api import DailyAt, Job, Json, PluginContext, PluginDatabase, tokyo_date
 from mykey_library.circulation import Place
 from mykey_library.embedded import EmbeddedCirculation
+from mykey_library.links import Links
+from mykey_library.rows import Rows
 from mykey_library.system import embedded
 from mykey_library.tables import notice
 
@@ -22,19 +24,20 @@ _NOTICES_KEPT: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What one night has done."""
+    """What one night has done; `patrons` are the numbers for whom a notice was made."""
 
     notices: int
     holds_ended: int
     forgotten: int
+    patrons: frozenset[str] = frozenset()
 
 
 def run_night(library: EmbeddedCirculation) -> Night:
     """Everything of one night; done twice on a day, the second time does nothing."""
-    notices = sum(_notify(library, barcode, number) for barcode, number in _late(library))
+    told = [number for barcode, number in _late(library) if _notify(library, barcode, number)]
     ended = library.expire_holds()
     _drop_old_notices(library)
-    return Night(notices, ended, library.log.forget(library.today))
+    return Night(len(told), ended, library.log.forget(library.today), frozenset(told))
 
 
 def _late(library: EmbeddedCirculation) -> list[tuple[str, str]]:
@@ -62,8 +65,21 @@ def daily(context: PluginContext, database: PluginDatabase, arguments: Mapping[s
     """The job that the hub runs; it tells how much it did, and of whom to nobody."""
     del arguments
     done = run_night(embedded(context, database, at, Place("night")))
+    if context.may("people"):
+        _write_to(context, database, done.patrons)
     counts = {"notices": done.notices, "holds-ended": done.holds_ended, "forgotten": done.forgotten}
     context.events.publish("library.night-done", {**counts, "day": tokyo_date(at).isoformat()}, database)
+
+
+def _write_to(context: PluginContext, database: PluginDatabase, numbers: frozenset[str]) -> None:
+    """A message in the portal for everybody who has linked a card.
+
+    It names no item: what somebody reads is nobody's business outside of the library (requirement (f)).
+    """
+    links = Links(Rows(database))
+    title, text = context.text("notice.overdue.title"), context.text("notice.overdue.text")
+    for subject in sorted(subject for number in numbers for subject in links.subjects_of(number)):
+        context.messages.send(subject, title, text, database)
 
 
 JOBS: Final = (Job("daily", daily, DailyAt(NIGHT)),)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mykey_core.api import PluginContext, PluginDatabase
 from mykey_library.circulation import Circulation, Place
@@ -15,7 +16,11 @@ from mykey_library.policy import LibrarySettingError, Policy
 
 if TYPE_CHECKING:
     from mykey_library.sip2.client import Peer, Sip2Connection
+    from mykey_library.sip2.profiles import SystemProfile
 
+_PATIENCE_AT_A_TAP: Final = 4.0
+"""Seconds for one reply while a citizen waits and the hub's transaction is open; an agent waits thirty for a tap."""
+_RETRIES_AT_A_TAP: Final = 1
 _lines = threading.local()  # one connection for each thread: SIP2 answers one question after the other
 
 
@@ -38,7 +43,8 @@ def check_system(settings: Mapping[str, Any]) -> None:
 def open_circulation(context: PluginContext, database: PluginDatabase, at: datetime, place: Place) -> Circulation:
     """The library's system at one instant, asked from one place.
 
-    Over SIP2 the tap's transaction waits for the system, for as long as its profile says at most.
+    Over SIP2 the tap's transaction waits for the system: four seconds for a reply, and once more, whatever the profile
+    or the system itself would allow.
     """
     if is_embedded(context.settings):
         return embedded(context, database, at, place)
@@ -62,6 +68,13 @@ def _peer(settings: Mapping[str, Any]) -> Peer:
     if not settings["sip2_host"]:
         raise LibrarySettingError("system is sip2, so sip2_host has to name the library system")
     try:
-        return peer_of_file(settings["sip2_host"], settings["sip2_port"], Path(settings["sip2_file"]))
+        peer = peer_of_file(settings["sip2_host"], settings["sip2_port"], Path(settings["sip2_file"]))
     except ConfigurationError as error:
         raise LibrarySettingError(f"sip2_file: {error}") from error
+    return replace(peer, profile=_in_haste(peer.profile))
+
+
+def _in_haste(profile: SystemProfile) -> SystemProfile:
+    """The profile with the patience of somebody who stands at a machine."""
+    seconds, retries = min(profile.reply_seconds, _PATIENCE_AT_A_TAP), min(profile.retries, _RETRIES_AT_A_TAP)
+    return profile.model_copy(update={"reply_seconds": seconds, "retries": retries, "obeys_timeout": False})

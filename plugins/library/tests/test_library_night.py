@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from mykey_core.api import (
     ClockState,
@@ -19,6 +20,7 @@ from mykey_core.api import (
     PluginContext,
     PluginDatabase,
 )
+from mykey_core.portal.tables import citizen_message
 from mykey_library import offline, standing
 from mykey_library.circulation import CheckoutRequest, HoldMode, HoldRequest, Place, Reason
 from mykey_library.embedded import EmbeddedCirculation
@@ -60,6 +62,26 @@ def test_a_late_item_is_told_of_every_week(town: PluginHub) -> None:
         with opened(town) as (_, _, library):
             told.append(run_night(library).notices)
     assert told == [0, 1, 0, 0, 1]
+
+
+def test_the_late_patron_reads_it_in_the_portal(town: PluginHub) -> None:
+    """One message a night for whoever has linked a card, in three languages, and no word of what was borrowed."""
+    terminal = town.terminal()
+    visit = terminal.tap("adult", SERVICE, "link", patron_number="10000017")["result"]["visit"]["id"]
+    for barcode in ("A1000001", "A1000002"):
+        assert terminal.act(SERVICE, "lend", visit, barcode=barcode)["result"]["code"] == "library.lent"
+    _lend(town, "10000025", "A1000003")  # nobody has linked a card to this number
+    town.clock.move(timedelta(days=15))
+    for _ in range(2):
+        with opened(town) as (context, database, _):
+            daily(context, database, {}, town.clock.now)
+    with town.hub.database.reading() as session:
+        own = citizen_message.c.municipality == town.hub.settings.municipality
+        rows = session.execute(select(citizen_message).where(own)).all()
+    assert [row.sender for row in rows] == ["library"]
+    assert rows[0].content["en"]["title"] == "You have overdue items"
+    assert set(rows[0].content) == {"ja", "en", "ja-Hira"}
+    assert not any(word in str(rows[0].content) for word in ("銀河鉄道", "坊っちゃん", "A1000001", "10000017"))
 
 
 def test_the_log_forgets_after_the_days_of_the_policy(town: PluginHub) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,19 @@ def test_a_system_that_is_away_is_said_so(
     assert answer["code"] in {"library.system_unreachable", "library.no_answer"}
     assert answer["message"]["what_to_do"]
     assert library.loans() == {}
+
+
+def test_a_system_that_is_silent_does_not_hold_the_citizen(
+    make_hub: MakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the connection and says nothing: within the terminal's patience the answer is a refusal in words."""
+    monkeypatch.setenv("MYKEY_LIBRARY_SIP2_PASSWORD", "machine-password")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hub = make_hub("library", settings=_settings(tmp_path, silent.getsockname()[1], "姫路市立図書館"))
+        began = time.monotonic()
+        answer = hub.terminal().tap("adult", SERVICE, "link", patron_number="10000017")["result"]
+    assert answer["code"] == "library.system_unreachable"
+    assert time.monotonic() - began < 25
 
 
 def test_settings_of_a_system_that_cannot_be_read_are_named(make_hub: MakeHub, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from mykey_terminal.open_writings import OpenWriting, OpenWritings
 from mykey_terminal.readers import CardReader
 from mykey_terminal.relay import TAPS, WRITINGS, CardRelay, WritingOutcome
 
-OPERATIONS = ("write", "suspend", "resume", "delete", "move-out", "check", "raise-floor")
+OPERATIONS = ("write", "suspend", "resume", "delete", "move-out", "check", "rotate", "raise-floor")
 KINDS = ("ride", "debit", "credit", "refund", "grant")
 EVIDENCE = ("card-examined", "terminal-fault", "key-restored", "card-restored")
 _BARE = frozenset({"done", "approval"})

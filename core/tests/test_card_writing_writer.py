@@ -9,15 +9,18 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
+from mykey_cardap.emulator.service_application.contents import Contents
 from mykey_cardap.service_application.numbers import LifeCycle, Role
 from mykey_core.card_writing.desk import CardDesk
 from mykey_core.card_writing.errors import WritingCode, WritingRefused
 from mykey_core.card_writing.plan import Operation, Plan, StepKind
 from mykey_core.card_writing.profiles import DEMO, CardData, CardProfile, check_profiles
+from mykey_core.card_writing.writer import Job
 from mykey_testkit.card_writing import (
     DATA,
     MASTERS,
     OTHER_TOWN,
+    TOWN,
     EmulatedCard,
     Reader,
     cuts,
@@ -105,6 +108,63 @@ def test_every_cut_of_a_rotation_is_survived() -> None:
         again = write(card.insert(), write_job(generation=2), town_keys(1, 2))
         assert again.ending.state == "done", at
         assert card.commits() == (3, 11), (at, fault.__name__)
+
+
+def _rotate(generation: int = 2) -> Job:
+    return Job(Operation.ROTATE, 0, TOWN, generation)
+
+
+def _purse(card: EmulatedCard) -> object:
+    contents = Contents(card.memory)
+    contents.recover()
+    slot = contents.slot(DEMO.service)
+    assert slot is not None
+    return slot.purse
+
+
+def test_every_cut_of_new_keys_in_the_field_is_survived() -> None:
+    """`rotate` needs no data: each key of card and service is put once, also while suspended; the rest stays."""
+    base = EmulatedCard()
+    write(base.insert(), write_job())
+    write(base.insert(), other_job(Operation.SUSPEND))
+    image, purse = base.memory.image(), _purse(base)
+    whole = Reader(base.insert())
+    rotated = write(whole, _rotate(), town_keys(1, 2))
+    assert rotated.ending.state == "done"
+    assert [entry.step.role for entry in rotated.entries if entry.state == "done"] == [Role.ADMIN, 1, 2, 3, 4, 0]
+    assert write(base.insert(), _rotate(), town_keys(1, 2)).entries == []
+    for at, fault in cuts(len(whole.commands)):
+        card = EmulatedCard()
+        card.memory.restore(image)
+        torn = write(Reader(card.insert(), at, fault), _rotate(), town_keys(1, 2))
+        again = write(card.insert(), _rotate(), town_keys(1, 2))
+        assert again.ending.state == "done", at
+        unsure = {str(entry.step) for entry in torn.entries if entry.state == "unknown"}
+        done = [str(entry.step) for entry in (*torn.entries, *again.entries) if entry.state == "done"]
+        assert len(done) == len(set(done)), at
+        assert set(done) | unsure == {str(entry.step) for entry in rotated.entries}, at
+        seen = write(card.insert(), replace(write_job(), operation=Operation.CHECK), town_keys(1, 2)).found
+        assert seen is not None
+        found = seen.state.services[DEMO.service]
+        assert (set(found.generations), found.life_cycle) == ({2}, LifeCycle.DEACTIVATED)
+        assert _purse(card) == purse
+
+
+def test_new_keys_are_for_our_services_only() -> None:
+    """A service of another town on the card keeps its keys, and so does the card that the other town issued."""
+    shared = frozenset({OTHER_TOWN})
+    card = EmulatedCard(issuer=OTHER_TOWN)
+    assert write(card.insert(), write_job(issuer=OTHER_TOWN), shared_with=shared).ending.state == "done"
+    profile = DEMO.model_copy(update={"service": 0x0302})
+    ours = replace(write_job(), service=0x0302, image=profile.image(TOWN, DATA))
+    assert write(card.insert(), ours, shared_with=shared).ending.state == "done"
+    done = write(card.insert(), _rotate(), town_keys(1, 2), shared_with=shared)
+    assert done.ending.state == "done"
+    seen = write(card.insert(), _rotate(), town_keys(1, 2), shared_with=shared).found
+    assert seen is not None
+    assert (seen.plan.steps, seen.state.header.generations[0]) == ((), 1)
+    assert set(seen.state.services[DEMO.service].generations) == {1}
+    assert set(seen.state.services[0x0302].generations) == {2}
 
 
 def _strip(command: bytes, way: Way) -> bytes:

@@ -379,7 +379,7 @@ def test_the_floor_of_a_card_rises_after_the_rotation_only(town: HubHarness, cou
     with hub.database.writing() as session:
         generations.add(session, 2, keys, hub.clock())
     assert bare(counter, card, "raise-floor").plan == ()
-    assert write(counter, card).state == "done"
+    assert bare(counter, card, "rotate").state == "done"
     with hub.database.writing() as session:
         generations.raise_floor(session, 2, hub.clock())
     old = EmulatedCard(serial=bytes(6) + b"\1")

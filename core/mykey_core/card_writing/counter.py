@@ -40,7 +40,7 @@ LEASE: Final = timedelta(seconds=15)
 """How long a writing counts as alive after its process was heard of last."""
 _KEPT: Final = 1_000
 _ALL: Final = "all"  # a check or a move-out concerns every service
-_WHOLE_CARD: Final = frozenset({Operation.CHECK, Operation.MOVE_OUT, Operation.RAISE_FLOOR})
+_WHOLE_CARD: Final = frozenset({Operation.CHECK, Operation.MOVE_OUT, Operation.RAISE_FLOOR, Operation.ROTATE})
 Ended = Callable[[WritingRow, Ending, bytes | None, str | None], None]
 
 

@@ -28,6 +28,7 @@ class Operation(StrEnum):
     MOVE_OUT = "move-out"
     CHECK = "check"
     RAISE_FLOOR = "raise-floor"
+    ROTATE = "rotate"
 
 
 @unique
@@ -165,6 +166,15 @@ def plan_other(operation: Operation, service: int, issuer: int, state: CardState
     return Plan(operation, () if found.life_cycle is target else (_life_cycle(kind, service, found),))
 
 
+def plan_rotation(issuer: int, state: CardState, generation: int) -> Plan:
+    """Keys of `generation` for the card and all services of `issuer`, also suspended ones; nothing else changes."""
+    steps = list(_root_rotation(state, generation)) if state.header.issuer == issuer else []
+    for _, found in sorted(state.services.items()):
+        if found.issuer == issuer and found.life_cycle is not LifeCycle.TERMINATED:
+            steps += _rotation(found, generation)
+    return Plan(Operation.ROTATE, tuple(steps))
+
+
 def plan_floor(generation: int, state: CardState) -> Plan:
     """Let the card refuse keys below `generation`, for ever.
 
@@ -207,13 +217,17 @@ def _new(image: ServiceImage, generation: int) -> Iterator[Step]:
     yield Step(StepKind.ACTIVATE, service)
 
 
-def _differences(image: ServiceImage, found: ServiceState, generation: int) -> Iterator[Step]:
+def _rotation(found: ServiceState, generation: int) -> Iterator[Step]:
     """K0 comes last among the keys: the others travel under the K0 that the session was opened with."""
-    service = image.service
     roles = (Role.READ, Role.DEBIT, Role.CREDIT, Role.TRANSACTION_MAC, Role.ADMIN)
     for role in roles:
         if found.generations[role] < generation:
-            yield Step(StepKind.PUT_KEY, service, role, generation)
+            yield Step(StepKind.PUT_KEY, found.service, role, generation)
+
+
+def _differences(image: ServiceImage, found: ServiceState, generation: int) -> Iterator[Step]:
+    service = image.service
+    yield from _rotation(found, generation)
     if found.parameters != image.parameters:
         yield Step(StepKind.PARAMETERS, service)
     if found.access != image.access:

@@ -93,6 +93,7 @@ _operation("resume", Operation.RESUME, "Put PLUGIN's service back into use.", pl
 _operation("delete", Operation.DELETE, "Delete PLUGIN's service.", plugin=True, value=True)
 _operation("move-out", Operation.MOVE_OUT, "Delete all services of this town.", plugin=False, value=True)
 _operation("check", Operation.CHECK, "Say what is on the card.", plugin=False)
+_operation("rotate", Operation.ROTATE, "Give the card and this town's services the newest keys.", plugin=False)
 _operation("raise-floor", Operation.RAISE_FLOOR, "Let the card refuse keys below the floor.", plugin=False)
 
 

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from mykey_core.card_writing.card_state import CardState
 from mykey_core.card_writing.desk import CardDesk, OutcomeUnknown
 from mykey_core.card_writing.errors import WritingCode, WritingRefused
-from mykey_core.card_writing.plan import Operation, Plan, Step, plan_floor, plan_other, plan_write
+from mykey_core.card_writing.plan import Operation, Plan, Step, plan_floor, plan_other, plan_rotation, plan_write
 from mykey_core.card_writing.profiles import ServiceImage
 
 StepState = Literal["intent", "done", "unknown", "refused"]
@@ -66,6 +66,8 @@ class Job:
             return Plan(self.operation, ())
         if self.operation is Operation.RAISE_FLOOR:
             return plan_floor(self.generation, state)
+        if self.operation is Operation.ROTATE:
+            return plan_rotation(self.issuer, state, self.generation)
         if self.operation is Operation.WRITE and self.image is not None:
             return plan_write(self.image, state, self.generation)
         return plan_other(self.operation, self.service, self.issuer, state, with_value=self.with_value)

@@ -28,7 +28,7 @@ from mykey_web.api_v1.models import Model
 
 _MAX_APDU = 2 * 65_544  # hexadecimal digits of the longest extended APDU
 _Apdu = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2})+$", min_length=4, max_length=_MAX_APDU)]
-_Operation = Literal["write", "suspend", "resume", "delete", "move-out", "check", "raise-floor"]
+_Operation = Literal["write", "suspend", "resume", "delete", "move-out", "check", "rotate", "raise-floor"]
 _Takes = Callable[[APIBlueprint, type[BaseModel]], Callable[[Callable[..., Any]], Callable[..., Any]]]
 
 

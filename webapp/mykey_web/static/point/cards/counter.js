@@ -179,6 +179,7 @@ function actions(screen, desk) {
         "div",
         { class: "buttons" },
         button(t("page.cards.check_again"), () => order({ operation: "check" }), { class: "button" }),
+        button(t("page.cards.rotate"), () => order({ operation: "rotate" }), { class: "button", id: "rotate" }),
         button(t("page.cards.raise_floor"), () => order({ operation: "raise-floor" }), { class: "button" }),
       ),
       approvalForm(),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
+from sqlalchemy import select
 
 from mykey_core.plugins.loader import PluginState
+from mykey_core.remote.provider import Authorizations, Code, CodeRequest
+from mykey_core.storage.tables import pairwise
 from mykey_testkit.browsers import PageClient, citizen_client, register
 
 
@@ -52,6 +56,30 @@ def test_a_withdrawn_consent_ends_what_the_token_shows(town: Any) -> None:
     form = {"plugin": "festival", "purpose": "residence", "decision": "withdraw"}
     assert browser.post("/my/consents", form).status_code == 303
     assert browser.get(town.login_address(), headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_whoever_leaves_in_the_portal_is_unknown_afterwards(town: Any) -> None:
+    """The link, the consents and the tokens end in one commit; the plugin is told to delete what it holds."""
+    browser = citizen_client(town.hub, "adult")
+    subject = town.sign_in(browser=browser).json()["claims"]["sub"]
+    token = "t" * 42
+    store = Authorizations(town.hub.hub)
+    with town.hub.hub.database.reading() as session:
+        own = (pairwise.c.municipality == town.hub.municipality, pairwise.c.subject == subject)
+        person = session.execute(select(pairwise.c.person_id).where(*own)).scalar_one()
+    code = Code(
+        b"", uuid4(), "festival", person, uuid4(), CodeRequest("", "", None, ""), "card", town.hub.clock(), False
+    )
+    store.save_token(token, "festival", "openid", code)
+    assert store.token(token) is not None
+    town.send()
+    assert browser.post("/my/services/festival/leave").status_code == 303
+    assert store.token(token) is None
+    assert town.call("people", f"people/{subject}").json()["code"] == "remote_subject_unknown"
+    town.send()
+    last = list(town.seen()["seen"].values())[-1]
+    assert (last["type"], last["data"]) == ("core.identity-ended", {"reason": "withdrawn", "subject": subject})
+    assert town.sign_in(browser=browser).json()["claims"]["sub"] == subject, "made from the same person and key"
 
 
 def test_the_plugin_calls_with_its_scopes_and_no_other(town: Any) -> None:

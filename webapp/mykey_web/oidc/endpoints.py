@@ -59,7 +59,8 @@ def make_endpoints(provider: Provider) -> Blueprint:
         found = bearer(provider)
         if found is None or found.person_id is None or OPENID not in found.scope:
             return unauthorized()
-        return _fresh(jsonify(claims_of(provider, found)))
+        claims = claims_of(provider, found)
+        return unauthorized() if claims is None else _fresh(jsonify(claims))
 
     return blueprint
 
@@ -113,19 +114,21 @@ def unauthorized() -> Response:
     return _fresh(answer)
 
 
-def claims_of(provider: Provider, token: Token) -> dict[str, Any]:
-    """`sub`, and under `attributes` what each purpose of the token's scope allows at this moment.
+def claims_of(provider: Provider, token: Token) -> dict[str, Any] | None:
+    """None when the citizen has left the service since; else `sub`, and under `attributes` what each purpose of the token's scope allows at this moment.
 
     A purpose that the citizen has withdrawn, or whose attributes are not there, is missing from `attributes` and named
     in `denied` with the reason.
     """
     hub, client = provider.hub, find_client(provider.hub, token.client)
     if client is None or token.person_id is None:
-        return {}
+        return None
     context = client.plugin.context
     purposes = sorted(name.removeprefix(PURPOSE) for name in token.scope if name.startswith(PURPOSE))
     with hub.database.writing() as session:
-        subject = provider.store.link(session, token.client, token.person_id)
+        subject = hub.people.subject_of(session, token.person_id, token.client)
+        if subject is None:
+            return None
         people = TapPeople(context.manifest, context.grants, hub.people, subject, hub.clock(), session)
         answer: dict[str, Any] = {"sub": subject}
         for purpose in purposes:

@@ -67,9 +67,8 @@ def test_whoever_leaves_in_the_portal_is_unknown_afterwards(town: Any) -> None:
     with town.hub.hub.database.reading() as session:
         own = (pairwise.c.municipality == town.hub.municipality, pairwise.c.subject == subject)
         person = session.execute(select(pairwise.c.person_id).where(*own)).scalar_one()
-    code = Code(
-        b"", uuid4(), "festival", person, uuid4(), CodeRequest("", "", None, ""), "card", town.hub.clock(), False
-    )
+    asked, now = CodeRequest("", "", None, ""), town.hub.clock()
+    code = Code(b"", uuid4(), "festival", person, uuid4(), asked, "card", now, used=False)
     store.save_token(token, "festival", "openid", code)
     assert store.token(token) is not None
     town.send()

@@ -115,10 +115,10 @@ def unauthorized() -> Response:
 
 
 def claims_of(provider: Provider, token: Token) -> dict[str, Any] | None:
-    """None when the citizen has left the service since; else `sub`, and under `attributes` what each purpose of the token's scope allows at this moment.
+    """`sub`, and under `attributes` what each purpose of the token's scope allows at this moment.
 
     A purpose that the citizen has withdrawn, or whose attributes are not there, is missing from `attributes` and named
-    in `denied` with the reason.
+    in `denied` with the reason. None when the citizen has left the service since.
     """
     hub, client = provider.hub, find_client(provider.hub, token.client)
     if client is None or token.person_id is None:

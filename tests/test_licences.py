@@ -17,9 +17,14 @@ def _stated(found: Distribution) -> str:
     """What a distribution says of its licence: the SPDX expression, the classifiers, or the old field."""
     fields = found.metadata
     classifiers = [line for line in fields.get_all("Classifier") or [] if line.startswith("License ::")]
-    return " | ".join(
-        [fields.get("License-Expression") or "", *classifiers, (fields.get("License") or "")[:_TEXT_LENGTH]]
-    )
+    said = [fields.get("License-Expression") or "", *classifiers, (fields.get("License") or "")[:_TEXT_LENGTH]]
+    return " | ".join(said) if any(said) else _licence_file(found)
+
+
+def _licence_file(found: Distribution) -> str:
+    """The beginning of the licence's text, for a distribution that states it nowhere else (huey)."""
+    texts = [file for file in found.files or () if ".dist-info" in str(file) and "LICENSE" in file.name.upper()]
+    return " ".join(file.read_text()[:_TEXT_LENGTH] for file in texts)
 
 
 def _runtime(name: str, extras: frozenset[str], known: dict[str, Distribution]) -> None:

@@ -9,7 +9,7 @@ from mykey_core.authentication.verifier import VerifiedToken
 from mykey_core.trust.types import CheckResult
 
 
-def check_lines(checks: Iterable[CheckResult]) -> list[dict[str, Any]]:
+def lines_of(checks: Iterable[CheckResult]) -> list[dict[str, Any]]:
     """The checks that were made, in their order, as JSON."""
     return [{"check": line.check.value, "passed": line.passed, "detail": line.detail} for line in checks]
 

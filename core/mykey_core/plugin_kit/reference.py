@@ -5,10 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from enum import StrEnum
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -27,6 +23,7 @@ from mykey_core.plugins.manifest import (
     Service,
     Shreds,
 )
+from mykey_core.plugins.toml_types import toml_type
 from mykey_core.plugins.typed_settings import Setting
 
 _MANIFEST: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -60,9 +57,6 @@ _CAPABILITIES = {
     Capability.PEOPLE: "the person of the tap: delegations and, with consent, attributes",
     Capability.OFFLINE: "records that terminals made without the hub",
 }
-
-
-_NAMES: dict[Any, str] = {str: "text", int: "integer", bool: "boolean", Path: "path", Any: "any value"}
 
 
 def manifest_markdown() -> str:
@@ -115,29 +109,12 @@ def quality_markdown() -> str:
 def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
     yield from (f"## {title}", "", _prose(model), "", "| member | type | default |", "|---|---|---|")
     for name, info in model.model_fields.items():
-        yield f"| `{name}` | {_type(info.annotation)} | {_default(info)} |"
+        yield f"| `{name}` | {toml_type(info.annotation)} | {_default(info)} |"
     yield ""
 
 
 def _prose(model: type[BaseModel]) -> str:
     return re.sub(r"\s+", " ", inspect.getdoc(model) or "").strip()
-
-
-def _type(annotation: Any) -> str:
-    """A type as a reader of TOML sees it."""
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _type(inner[0])
-    if origin is Literal:
-        return " or ".join(f'"{value}"' for value in inner)
-    if origin in (Union, UnionType):
-        return " or ".join(_type(part) for part in inner if part is not NoneType)
-    if origin in (dict, tuple, frozenset):
-        whole = f"table: {_type(inner[0])} → " if origin is dict else "list of "
-        return whole + _type(inner[1 if origin is dict else 0])
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        return " or ".join(f'"{member.value}"' for member in annotation)
-    return _NAMES.get(annotation, "table")
 
 
 def _default(info: FieldInfo) -> str:

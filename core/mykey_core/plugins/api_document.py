@@ -20,6 +20,7 @@ from mykey_core.plugins import hookspecs
 from mykey_core.plugins.context import PluginContext
 from mykey_core.plugins.deprecations import DEPRECATIONS
 from mykey_core.plugins.manifest import Capability, Manifest
+from mykey_core.plugins.toml_types import toml_type
 from mykey_core.plugins.version import API_VERSION
 
 _SIMPLE = (str, int, bool, float)
@@ -91,7 +92,7 @@ def _keys(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, str]]:
     for name, field in model.model_fields.items():
         inner, many = _table_of(field.annotation)
         if inner is None:
-            yield place + name, str(field.annotation).replace("typing.", "")
+            yield place + name, toml_type(field.annotation)
         else:
             yield from _keys(inner, f"{place}{name}{'[]' if many else ''}.")
 

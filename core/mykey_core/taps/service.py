@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from mykey_core.audit.records import append, exists
 from mykey_core.authentication.errors import TokenRefused
-from mykey_core.authentication.evidence import check_lines, evidence_of
+from mykey_core.authentication.evidence import evidence_of, lines_of
 from mykey_core.authentication.nonce import new_nonce
 from mykey_core.authentication.verifier import TokenVerifier, VerifiedToken
 from mykey_core.clock import Clock
@@ -363,7 +363,7 @@ class TapService:
     ) -> NoReturn:
         facts = self._facts(terminal, row.service, row.action, refusal.code) | {
             "tap": str(row.id),
-            "checks": check_lines(refusal.checks),
+            "checks": lines_of(refusal.checks),
         }
         offers = list(refusal.offers) if isinstance(refusal, TapRefused) else []
         with self._database.writing() as session:

@@ -21,6 +21,7 @@ from mykey_core.errors import MykeyError
 from mykey_core.hub import Hub
 from mykey_core.taps.replies import TapReply
 from mykey_core.translations import negotiate
+from mykey_web.sessions.headers import HSTS_VALUE
 
 OUTCOME = "mykey.proof_outcome"  # the exception of a proof that the lane has handed in
 API_HEADERS = (
@@ -28,6 +29,7 @@ API_HEADERS = (
     ("Referrer-Policy", "no-referrer"),
     ("Cache-Control", "no-store"),
 )
+HSTS = ("Strict-Transport-Security", HSTS_VALUE)
 _PREFIX, _SUFFIX = "/api/v1/taps/", "/proof"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MEMBERS = frozenset({"token", "attributes"})
@@ -60,6 +62,7 @@ class ProofLane:
             answer = self._answer(environ, path[len(_PREFIX) : -len(_SUFFIX)])
             if answer is not None:
                 headers = [("Content-Type", "application/json"), ("Content-Length", str(len(answer))), *API_HEADERS]
+                headers += [HSTS] if environ["wsgi.url_scheme"] == "https" else []
                 start_response("200 OK", headers)
                 return [answer]
         return self._app(environ, start_response)

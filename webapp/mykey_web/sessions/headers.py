@@ -23,7 +23,7 @@ _FOR_PAGES = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-_HSTS = "max-age=63072000"  # two years; subdomains are the town's own matter
+HSTS_VALUE = "max-age=63072000"  # two years; subdomains are the town's own matter
 
 
 def reads_card() -> None:
@@ -43,7 +43,7 @@ def secure(response: Response) -> Response:
     for name, value in _ALWAYS.items():
         headers.setdefault(name, value)
     if request.scheme == "https":
-        headers["Strict-Transport-Security"] = _HSTS
+        headers["Strict-Transport-Security"] = HSTS_VALUE
     if request.path.startswith("/api/"):
         headers["Cache-Control"] = "no-store"
         headers["Referrer-Policy"] = "no-referrer"

@@ -26,7 +26,9 @@ from mykey_web.demo.broken_plugin import NAME as BROKEN
 from mykey_web.demo.broken_plugin import enable_broken_plugin, install_broken_plugin
 from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
 from mykey_web.demo.card_scenes import card_scenes
+from mykey_web.demo.clerks import add_clerks
 from mykey_web.demo.clients import Page, RawTerminal, make_token
+from mykey_web.demo.counter_scenes import counter_scenes
 from mykey_web.demo.proxy import LossyProxy
 from mykey_web.demo.self_check_scenes import on_loan, self_check_scenes
 from mykey_web.demo.sip2_scenes import has_client, sip2_scenes, start_sip2
@@ -66,6 +68,7 @@ class Stage:
         add_cards(self.town.config)
         enable_taxi(self.town.config)
         add_taxi(self.town.config)
+        add_clerks(self.town)
         self._hub = self._start_hub()
         stack.callback(self._stop_hub)
         self.page = self._start_terminal(SERVICE_POINT)
@@ -293,6 +296,7 @@ def play(folder: Path, say: Say) -> int:
         scenes += _fault_scenes(stage)
         scenes += [Scene(*scene) for scene in card_scenes(stage.counter, stage.gate)]
         scenes += [Scene(*scene) for scene in taxi_scenes(stage.taxi)]
+        scenes += [Scene(*scene) for scene in counter_scenes(stage.origin)]
         good = sum(_play_one(number, scene, say) for number, scene in enumerate(scenes, start=1))
     if not has_client():
         say("-- the scenes over SIP2 were left out: their client is the package sip2 (`pip install sip2`)")

@@ -12,6 +12,7 @@ from mykey_core.identity.people import People
 from mykey_core.plugins.config import read_plugins_file
 from mykey_core.plugins.context import PluginContext, PluginDatabase
 from mykey_core.plugins.errors import PluginConfigError
+from mykey_core.plugins.loader import LoadedPlugin
 from mykey_core.plugins.runtime import PluginRuntime
 from mykey_core.settings import load_settings
 from mykey_core.storage.database import open_database
@@ -27,28 +28,32 @@ def plugin_sessions(config: Path, plugin: str) -> Iterator[Callable[[], PluginTr
     """
     settings = load_settings(config)
     database = open_database(settings.database_url, settings.municipality)
-    file = read_plugins_file(settings.plugins_file, settings.municipality)
-    runtime = PluginRuntime.load(file, municipality=settings.municipality, engine=database.engine)
+    try:
+        file = read_plugins_file(settings.plugins_file, settings.municipality)
+        runtime = PluginRuntime.load(file, municipality=settings.municipality, engine=database.engine)
+        loaded = _active(runtime, plugin)
+        keys = settings.identity.open_keys(settings.keys_file, settings.municipality)
+        people = People(settings.municipality, keys)
+        manifest, grants = loaded.context.manifest, loaded.context.grants
+
+        @contextmanager
+        def begin() -> Iterator[tuple[PluginContext, PluginDatabase]]:
+            with database.writing() as session, runtime.opened(loaded, session) as tables:
+                nobody = TapPeople(manifest, grants, people, None, system_clock(), session)
+                yield loaded.context.with_people(nobody, tables), tables
+
+        yield begin
+    finally:
+        database.dispose()
+
+
+def _active(runtime: PluginRuntime, plugin: str) -> LoadedPlugin:
     loaded = runtime.plugins.get(plugin)
     if loaded is None:
         report = next((report for report in runtime.reports if report.name == plugin), None)
         reason = f"{report.state.value}: {report.reason}" if report else "it is not installed"
         raise PluginConfigError(plugin, reason)
-
-    keys = settings.identity.open_keys(settings.keys_file, settings.municipality)
-    people = People(settings.municipality, keys)
-    manifest, grants = loaded.context.manifest, loaded.context.grants
-
-    @contextmanager
-    def begin() -> Iterator[tuple[PluginContext, PluginDatabase]]:
-        with database.writing() as session, runtime.opened(loaded, session) as tables:
-            nobody = TapPeople(manifest, grants, people, None, system_clock(), session)
-            yield loaded.context.with_people(nobody, tables), tables
-
-    try:
-        yield begin
-    finally:
-        database.dispose()
+    return loaded
 
 
 @contextmanager

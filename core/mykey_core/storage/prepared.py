@@ -7,8 +7,9 @@ not on the path of a tap have no reason to be prepared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Dialect
@@ -53,6 +54,14 @@ class Form:
         if self.positional:
             return tuple([values[name] if process is None else process(values[name]) for name, process in self.binds])
         return {name: values[name] if process is None else process(values[name]) for name, process in self.binds}
+
+    def all_arguments(self, rows: Sequence[Mapping[str, Any]]) -> list[Arguments]:
+        """`arguments` of many rows, at once where no value is changed on its way."""
+        names = [name for name, _ in self.binds]
+        plain = self.positional and not self.constants and not any(process for _, process in self.binds)
+        if plain and len(names) > 1:
+            return list(map(itemgetter(*names), rows))
+        return [self.arguments(row) for row in rows]
 
     def row(self, raw: tuple[Any, ...]) -> tuple[Any, ...]:
         """A row of the driver with the values of the columns' types."""

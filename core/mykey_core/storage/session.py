@@ -139,7 +139,7 @@ class Session:
                 raise TenantMismatch
         try:
             cursor = self._driver.cursor()
-            cursor.executemany(form.sql, [form.arguments(row) for row in rows])
+            cursor.executemany(form.sql, form.all_arguments(rows))
         except self._database.driver_error as error:
             raise self._database.translate(error, form.sql) from error
         return int(cursor.rowcount)

@@ -12,8 +12,9 @@ from uuid import uuid4
 from sqlalchemy import BigInteger, bindparam, func, insert, select, type_coerce, update
 
 from mykey_core.api import PluginDatabase
-from mykey_taxi.rules.civil import DAY, FOREVER, day_start
+from mykey_taxi.rules.civil import DAY, day_start
 from mykey_taxi.rules.ledger import Membership
+from mykey_taxi.rules.ledger import membership as span_of
 from mykey_taxi.rules.ride import picked
 from mykey_taxi.tables import (
     card,
@@ -132,10 +133,13 @@ class Register:
         if riders is not None:
             query = query.where(registration.c.rider_id.in_(list(riders)))
         members: dict[str, Membership] = {}
+        single: dict[tuple[date, date | None], Membership] = {}  # of riders with the same days, kept once
         for rider_id, first, last in self._rows(query.order_by(registration.c.first_day)):
-            span = (first.toordinal(), FOREVER if last is None else last.toordinal())
             known = members.get(rider_id)
-            members[rider_id] = Membership(span[0], (span,)) if known is None else known.with_span(span)
+            if known is None:
+                members[rider_id] = single.get((first, last)) or single.setdefault((first, last), span_of(first, last))
+            else:
+                members[rider_id] = known.with_span(span_of(first, last).spans[0])
         return members
 
     # -- cards --------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from mykey_taxi.rules.civil import FOREVER
 from mykey_taxi.rules.compiled import Rules
-from mykey_taxi.rules.overlap import Trips
 
 
 class Membership(NamedTuple):
@@ -54,17 +53,16 @@ class Account:
     """One rider while rides are judged. All of it in one place, because a month asks a million times.
 
     `today` are the rides of `day`, `used` the uses of fiscal year `year`, with those of earlier settlements. `rides`,
-    `yen` and `taken` (uses of `year`) are what this ledger has counted itself; `trips` are for the overlap of rides.
+    `yen` and `taken` (uses of `year`) are what this ledger has counted itself.
     """
 
-    __slots__ = ("day", "member", "rider", "rides", "taken", "today", "trips", "used", "year", "yen")
+    __slots__ = ("day", "member", "rider", "rides", "taken", "today", "used", "year", "yen")
 
     def __init__(self, rider: str, member: Membership | None) -> None:
         self.rider = rider
         self.member = member
         self.day = self.year = self.today = self.used = 0
         self.rides = self.yen = self.taken = 0
-        self.trips: Trips[str] = ()
 
     def consume(self, yen: int, uses: int) -> None:
         """Count one ride, the rider's part of its subsidy, and what it takes from the year's limit."""

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
-Trips: TypeAlias = tuple[tuple[int, int, Key], ...]
-"""Rides of one rider that may not be over: boarding, alighting, and the ride's key."""
 
 
-def boarded(trips: Trips[Key], board: int, alight: int, key: Key) -> tuple[Trips[Key], tuple[Key, ...]]:
-    """`trips` with one more, in the order of boarding, without what is over; and the keys of those that it overlaps.
+class OverlapWatch(Generic[Key]):
+    """Finds rides of one rider that overlap, given in the order of boarding.
 
-    Touching ends are no overlap.
+    Rides that are over are dropped by `forget`, so that a million of them do not fill the processor's cache.
     """
-    if not trips or (len(trips) == 1 and trips[0][1] <= board):
-        return ((board, alight, key),), ()
-    still = tuple([trip for trip in trips if trip[1] > board])
-    return (*still, (board, alight, key)), tuple([earlier for start, _, earlier in still if start < alight])
+
+    def __init__(self) -> None:
+        self.open: dict[str, tuple[tuple[int, int, Key], ...]] = {}
+
+    def add(self, rider: str, board: int, alight: int, key: Key) -> list[Key]:
+        """The keys of earlier rides of `rider` that overlap this one; touching ends are no overlap."""
+        known = self.open.get(rider)
+        if known is None:
+            self.open[rider] = ((board, alight, key),)
+            return []
+        still = [trip for trip in known if trip[1] > board]
+        self.open[rider] = (*still, (board, alight, key))
+        return [earlier for start, _, earlier in still if start < alight]
+
+    def forget(self, board: int) -> None:
+        """Drop what is over at `board`, before which no ride will begin any more."""
+        self.open = {rider: trips for rider, trips in self.open.items() if len(trips) > 1 or trips[0][1] > board}
 
 
 def overlapping(rides: Iterable[tuple[Key, str, int, int]]) -> list[Key]:
     """The keys of all rides (key, rider, board, alight) that overlap another one of the same rider, in input order."""
     given = list(rides)
-    trips: dict[str, Trips[int]] = {}
+    watch: OverlapWatch[int] = OverlapWatch()
     flagged: set[int] = set()
     for number in sorted(range(len(given)), key=lambda number: given[number][2]):
         _, rider, board, alight = given[number]
-        trips[rider], others = boarded(trips.get(rider, ()), board, alight, number)
+        others = watch.add(rider, board, alight, number)
         flagged |= {*others, number} if others else set()
     return [given[number][0] for number in sorted(flagged)]

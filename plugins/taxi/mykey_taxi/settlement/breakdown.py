@@ -46,6 +46,7 @@ _HEAD: Final = (
     "date", "time", "ride_id", "terminal", "sequence", "board_zone", "alight_zone", "meter_yen",
     "operator_discount_yen", "subsidy_yen", "cash_yen", "riders", "rule_pack_hash",
 )  # fmt: skip
+_SUBSIDY: Final = _HEAD.index("subsidy_yen")
 
 
 class Breakdown:
@@ -58,11 +59,11 @@ class Breakdown:
         self._folder = folder
         self._month = month
         self._files = ExitStack()
-        self._lines: dict[str, list[tuple[Any, ...]]] = {}
         self._writers: dict[str, Any] = {}
         self._unfinished = folder
         self.days: dict[str, dict[int, list[int]]] = {}
         self.rides = 0
+        self._day, self._text = 0, ""
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -75,21 +76,26 @@ class Breakdown:
 
     def hear(self, rides: list[SettledRide]) -> None:
         """Write some more rides, in their order; `operator, board, …` as in `SettledRide`."""
-        lines, sums, today, text = self._lines, self.days, 0, ""
+        parts: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
         for operator, board, ride_id, terminal, seq, start, end, meter, discount, subsidy, cash, counted, pack in rides:
             day, minute = day_and_minute(board)
-            if day != today:
-                today, text = day, date.fromordinal(day).isoformat()
-            place = (text, _TIMES[minute], ride_id, terminal, seq, start, end)
+            place = (self._date(day), _TIMES[minute], ride_id, terminal, seq, start, end)
             line = (*place, meter, discount, subsidy, cash, counted.bit_count(), pack)
-            counts = sums.setdefault(operator, {}).setdefault(day, [0, 0])
-            counts[0] += 1
-            counts[1] += subsidy
-            lines.setdefault(operator, []).append(line)
-        for operator, own in lines.items():
-            self._writer(operator).writerows(own)
-        lines.clear()
+            own = parts.get((operator, day))
+            if own is None:
+                own = parts[operator, day] = []
+            own.append(line)
+        for (operator, day), lines in parts.items():
+            self._writer(operator).writerows(lines)
+            counts = self.days.setdefault(operator, {}).setdefault(day, [0, 0])
+            counts[0] += len(lines)
+            counts[1] += sum([line[_SUBSIDY] for line in lines])
         self.rides += len(rides)
+
+    def _date(self, day: int) -> str:
+        if day != self._day:
+            self._day, self._text = day, date.fromordinal(day).isoformat()
+        return self._text
 
     def read(self, begin: Begin) -> None:
         """Begin anew, from what is stored of the month."""

@@ -16,7 +16,7 @@ from mykey_taxi.tables import ride, settlement
 Begin = Callable[[], AbstractContextManager[PluginDatabase]]
 """Begins a transaction that is committed at the end of its block."""
 
-PAGE: Final = 20000
+PAGE: Final = 2_000
 BOARD: Final = type_coerce(ride.c.board_at, BigInteger)
 """The boarding as microseconds since 1970: a million `datetime`s are not made."""
 WITH_VERDICT: Final = and_(settlement.c.municipality == ride.c.municipality, settlement.c.ride_id == ride.c.ride_id)

@@ -16,7 +16,7 @@ from mykey_taxi.intake import report_flags, verdict_row
 from mykey_taxi.register import Register, Uses, spans_of_earlier_months
 from mykey_taxi.rules.judge import judge
 from mykey_taxi.rules.ledger import Counts, Ledger
-from mykey_taxi.rules.overlap import boarded
+from mykey_taxi.rules.overlap import OverlapWatch
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.rules.ride import Flag, Ride, Verdict
 from mykey_taxi.settlement.cycle import Cycle
@@ -64,7 +64,16 @@ _CHANGE: Final = (
     .values({name: bindparam(name) for name in verdict_row(Verdict(None, 0, 0), 0)})
 )
 
-Rows = list[dict[str, Any]]
+_TOGETHER: Final = 10  # pages whose verdicts are one commit
+
+
+@dataclass(slots=True)
+class Found:
+    """New and changed verdicts, and the ids of earlier rides that a later one overlaps: what is to be stored."""
+
+    new: list[dict[str, Any]] = field(default_factory=list)
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    earlier: set[str] = field(default_factory=set)
 
 
 class SettledRide(NamedTuple):
@@ -151,6 +160,7 @@ class MonthSettlement:
         self._listener: Listener = listener or _Silent()
         self._first_day = cycle.first_day.toordinal()
         self._municipality = ""
+        self._watch: OverlapWatch[str] = OverlapWatch()
         self._spans: dict[str, list[tuple[int, int]]] = {}
         self.sums = Sums(Ledger(lambda _: None))
 
@@ -161,11 +171,14 @@ class MonthSettlement:
             members = Register(database).members()
         ledger = Ledger(members.get, uses_on=self._uses_on, uses_in=self._uses_in)
         self.sums = Sums(ledger)
-        for rows in pages(self._begin, _MONTH, str(self._cycle)):
-            new, changed, earlier, paid = self._judge(rows, ledger)
-            self._store(new, changed, earlier)
-            self._listener.hear(paid)
-            self._progress(self.sums.rides)
+        found = Found()
+        for number, rows in enumerate(pages(self._begin, _MONTH, str(self._cycle)), start=1):
+            self._watch.forget(rows[0].board)
+            self._listener.hear(self._judge(rows, ledger, found))
+            if number % _TOGETHER == 0:
+                self._store(found)
+                found = Found()
+        self._store(found)
         return self.sums
 
     def _uses_on(self, day: int) -> Counts:
@@ -181,21 +194,18 @@ class MonthSettlement:
         with self._begin() as database:
             return Uses(database, before=str(self._cycle)).within(year)
 
-    def _judge(self, rows: list[Any], ledger: Ledger) -> tuple[Rows, Rows, set[str], list[SettledRide]]:
-        """New verdicts, changed verdicts, the ids of earlier rides that overlap one of these, and what is paid."""
-        new: Rows = []
-        changed: Rows = []
-        earlier: set[str] = set()
+    def _judge(self, rows: list[Any], ledger: Ledger, found: Found) -> list[SettledRide]:
+        """Judge some rides: what is to be stored goes to `found`, what is paid is returned."""
+        new, changed, earlier = found.new, found.changed, found.earlier
         paid: list[SettledRide] = []
-        packs, accounts, operators, own = self._packs, ledger.accounts, self.sums.operators, self._municipality
+        packs, watch, operators, own = self._packs, self._watch.add, self.sums.operators, self._municipality
         for row in rows:
             ride_id, terminal, seq, operator, board, alight, start, end, meter, discount, names, online, *told = row
             riders = tuple(names.split(" ")) if names else ()
             verdict = judge(packs, ledger, Ride(board, alight, start, end, meter, discount, riders, online == 1))
             flags = told[3] | report_flags(verdict, told[0], told[1], told[2])
             for rider in riders:
-                account = accounts[rider]
-                account.trips, others = boarded(account.trips, board, alight, ride_id)
+                others = watch(rider, board, alight, ride_id)
                 if others:
                     earlier.update(others)
                     flags |= _OVERLAP
@@ -215,15 +225,16 @@ class MonthSettlement:
             elif tuple(values.values()) != row[_STORED:]:
                 changed.append({**values, "r": ride_id})
         self.sums.rides += len(rows)
-        return new, changed, earlier, paid
+        return paid
 
     def _overlaps_earlier_month(self, riders: tuple[str, ...], board: int, alight: int) -> int:
         spans = [span for rider in riders for span in self._spans.get(rider, ())]
         return _OVERLAP if any(start < alight and board < end for start, end in spans) else 0
 
-    def _store(self, new: Rows, changed: Rows, earlier: set[str]) -> None:
+    def _store(self, found: Found) -> None:
         with self._begin() as database:
             own = database.municipality
-            database.execute_many(insert(settlement), new)
-            database.execute_many(_CHANGE, [{**row, "m": own} for row in changed])
-            database.execute_many(_MARK, [{"m": own, "r": ride_id} for ride_id in sorted(earlier)])
+            database.execute_many(insert(settlement), found.new)
+            database.execute_many(_CHANGE, [{**row, "m": own} for row in found.changed])
+            database.execute_many(_MARK, [{"m": own, "r": ride_id} for ride_id in sorted(found.earlier)])
+        self._progress(self.sums.rides)

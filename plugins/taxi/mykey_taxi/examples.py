@@ -17,7 +17,16 @@ from typing import Any, Final
 
 from mykey_core.api import TOKYO, tokyo_date
 from mykey_taxi.errors import InputError, TaxiError, ZenginError
-from mykey_taxi.quote import as_json, for_any_day, ledger_for, quote, quote_all, read_ride, with_overrides
+from mykey_taxi.quote import (
+    as_json,
+    for_any_day,
+    known_members,
+    ledger_for,
+    quote,
+    quote_all,
+    read_ride,
+    with_overrides,
+)
 from mykey_taxi.rules.age import has_attained
 from mykey_taxi.rules.civil import parse_instant
 from mykey_taxi.rules.judge import judge
@@ -36,6 +45,7 @@ from mykey_taxi.zengin.text import Field, fitted, half_width
 Json = Any
 Evaluate = Callable[[Mapping[str, Any]], Json]
 FORMAT: Final = "mykey-cases/1"
+_PACK_CHOICE: Final = frozenset({"packs", "board", "uploaded", "fare_yen", "registered_riders"})
 
 
 class Skipped(Exception):
@@ -81,7 +91,7 @@ class TaxiCases:
         results = quote_all(self._packs(data), data)
         totals: dict[str, int] = {}
         for entry, result in zip(data["rides"], results, strict=True):
-            operator = str(entry.get("operator", entry.get("operator_id", "")))
+            operator = str(entry.get("operator", ""))
             totals[operator] = totals.get(operator, 0) + result["subsidy_yen"]
         return {"results": results, "totals": totals}
 
@@ -89,7 +99,10 @@ class TaxiCases:
     def clock(data: Mapping[str, Any]) -> Json:
         """State and corrected time of a batch."""
         verdict = assess_skew(timedelta(seconds=data["skew_s"]))
-        sent = next(value for name, value in data.items() if name not in {"skew_s", "mode"} and isinstance(value, str))
+        times = [name for name in data if name != "skew_s"]
+        if len(times) != 1:  # the format says "a time sent by the terminal" and leaves its name open
+            raise InputError("input", f"beside skew_s there is one time, not {', '.join(times) or 'none'}")
+        sent = data[times[0]]
         return {"status": verdict.state.value, "time": _tokyo(verdict.corrected(parse_instant(sent)))}
 
     @staticmethod
@@ -103,8 +116,9 @@ class TaxiCases:
         names = {entry["valid_from"]: entry["id"] for entry in data["packs"]}
         packs = PackSeries(with_overrides(self._pack, {"valid_to": None, **entry}) for entry in data["packs"])
         riders = [f"r{number}" for number in range(1, data.get("registered_riders", 1) + 1)]
-        ride = read_ride({"meter_yen": data.get("fare_yen", 1), "riders": riders, **data})
-        verdict = judge(packs, ledger_for(packs, data, ride), ride)
+        known_members(data, _PACK_CHOICE, "")
+        ride = read_ride({"meter_yen": data.get("fare_yen", 1), "riders": riders, "board": data["board"]})
+        verdict = judge(packs, ledger_for(packs, {}, ride), ride)
         chosen = packs.on(tokyo_date(parse_instant(data["board"])))
         return {"pack": names[chosen.programme.valid_from.isoformat()], **as_json(ride, verdict)}
 
@@ -116,7 +130,7 @@ class TaxiCases:
         stored = data.get("hashes") or [record.get("hash") for record in records]
         if all(stored):
             number = first_mismatch(records, [bytes.fromhex(text) for text in stored])
-            answer |= dict.fromkeys(("first_bad", "first_mismatch", "broken_at", "first_wrong"), number)
+            answer["first_mismatch"] = number
         return answer
 
     @staticmethod
@@ -299,6 +313,8 @@ def _run(case: Mapping[str, Any], evaluate: Evaluate | None) -> Outcome:
         return Outcome(*facts, skipped=str(reason))
     except TaxiError as error:
         return Outcome(*facts, (f"{error.code}: {error}",))
+    except KeyError as error:
+        return Outcome(*facts, (f"input.{error.args[0]}: it is missing",))
 
 
 def read_cases(path: Path) -> Mapping[str, Any]:

@@ -40,6 +40,19 @@ _PLACES: Final = {
     "valid_from": ("programme", "valid_from"),
     "valid_to": ("programme", "valid_to"),
 }
+_RIDE: Final = frozenset(
+    {"board", "alight", "board_zone", "alight_zone", "meter_yen", "operator_discount_yen", "riders", "mode"}
+)
+_TOLD: Final = frozenset({"id", "operator", "ride_id", "terminal_id", "seq", "uploaded"})  # of a ride; decide nothing
+INPUT: Final = frozenset({"ride", "rides", "registrations", "prior_uses", "pack"})
+
+
+def known_members(data: Mapping[str, Any], known: frozenset[str], place: str) -> None:
+    """`InputError` for the first member that means nothing here, so that a wrong spelling is not taken for absence."""
+    for name in data:
+        if name not in known:
+            place_of = f"{place}.{name}".lstrip(".")
+            raise InputError(place_of, f"it is not known; known are {', '.join(sorted(known))}")
 
 
 def with_overrides(pack: Pack, overrides: Mapping[str, Any]) -> Pack:
@@ -68,6 +81,7 @@ def for_any_day(pack: Pack) -> PackSeries:
 
 def read_ride(data: Mapping[str, Any], place: str = "ride") -> Ride:
     """A ride from JSON values; zones default to inside, the mode to online. A fare that is no integer becomes 0."""
+    known_members(data, _RIDE | _TOLD, place)
     try:
         board = parse_instant(data["board"])
         alight = parse_instant(data["alight"]) if data.get("alight") else board
@@ -81,7 +95,7 @@ def read_ride(data: Mapping[str, Any], place: str = "ride") -> Ride:
         microseconds(alight),
         data.get("board_zone", "inside"),
         data.get("alight_zone", "inside"),
-        _yen(data.get("meter_yen", data.get("fare_yen"))),
+        _yen(data.get("meter_yen")),
         _yen(data.get("operator_discount_yen", 0), wrong=-1),
         tuple(dict.fromkeys(riders)),
         data.get("mode", "online") == "online",
@@ -104,6 +118,7 @@ def read_members(data: Mapping[str, Any]) -> dict[str, Membership | None]:
     """Registrations {rider: {from, to?} or null}; a rider without an entry counts as registered."""
     members: dict[str, Membership | None] = {}
     for rider, entry in data.items():
+        known_members(entry or {}, frozenset({"from", "to"}), f"registrations.{rider}")
         first = None if entry is None else _day(entry.get("from"), f"registrations.{rider}.from") or date(1951, 4, 1)
         last = None if entry is None else _day(entry.get("to"), f"registrations.{rider}.to")
         members[rider] = None if first is None else membership(first, last)
@@ -118,7 +133,7 @@ class PriorUses:
         self._years: Counter[tuple[int, str]] = Counter()
         self._day, self._start = tokyo_date(board), start
         self._year = fiscal_year(self._day, start)
-        for rider, entry in self._entries(data):
+        for rider, entry in data.items():
             self._add(rider, entry)
 
     def on(self, day: int) -> dict[str, int]:
@@ -129,15 +144,10 @@ class PriorUses:
         """Rider → uses in a fiscal year."""
         return {rider: count for (when, rider), count in self._years.items() if when == year}
 
-    @staticmethod
-    def _entries(data: Any) -> list[tuple[str, Any]]:
-        if isinstance(data, Mapping):
-            return list(data.items())
-        return [(entry["rider"], [entry.get("date") or entry.get("day") or entry["board"]]) for entry in data or ()]
-
     def _add(self, rider: str, entry: Any) -> None:
         if isinstance(entry, Mapping):
-            today = entry.get("day", entry.get("today", 0))
+            known_members(entry, frozenset({"day", "year"}), f"prior_uses.{rider}")
+            today = entry.get("day", 0)
             self._days[self._day.toordinal(), rider] += today
             self._years[self._year, rider] += max(entry.get("year", 0), today)
         elif isinstance(entry, int):
@@ -156,7 +166,7 @@ def ledger_for(packs: PackSeries, data: Mapping[str, Any], ride: Ride) -> Ledger
     start = packs.on(tokyo_date(board)).programme.year_start
     try:
         prior = PriorUses(data.get("prior_uses", {}), board, start)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise InputError("prior_uses", "it is {rider: {day, year}}, {rider: number} or {rider: [days]}") from error
     return Ledger(lambda rider: members.get(rider, ALWAYS), uses_on=prior.on, uses_in=prior.within)
 
@@ -181,6 +191,7 @@ def as_json(ride: Ride, verdict: Verdict, *, overlap: bool = False) -> dict[str,
 
 def quote(packs: PackSeries, data: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to one input: `ride` judged by the pack of its boarding day, with that pack's hash."""
+    known_members(data, INPUT, "")
     if not isinstance(data.get("ride"), Mapping):
         raise InputError("ride", "it is missing")
     ride = read_ride(data["ride"])
@@ -191,6 +202,7 @@ def quote(packs: PackSeries, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def quote_all(packs: PackSeries, data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The verdicts on `rides`, given in the order of TX-L5; overlapping rides of one rider are flagged (TX-L7)."""
+    known_members(data, INPUT, "")
     rides = [read_ride(entry, f"rides.{number}") for number, entry in enumerate(data["rides"])]
     if not rides:
         return []

@@ -207,6 +207,44 @@ def test_a_dry_run_only_tells(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_a_lost_master_key_stops_the_run_and_costs_no_card(tmp_path: Path) -> None:
+    """Keys that cannot be had end the work at all readers; the card stays unfinished, to be written later."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    journal = Journal.create(folder, _listed(*SERIALS[:2]), _setup(cards=2, generation=3).as_facts())
+    cards = [EmulatedCard(serial=bytes.fromhex(serial)) for serial in SERIALS[:2]]
+    told: list[Visit] = []
+    assert _station(journal, told).run([Feeder("one", [card.insert for card in cards])]) == "keys"
+    assert [(visit.state, visit.line) for visit in told if visit.state != "ready"] == [("problem", 1)]
+    assert "3" in told[-1].problem
+    assert journal.count() == {"intent": 1, "waiting": 1}
+    assert cards[1].commits()[1] == 0
+    journal.close()
+
+
+def test_one_card_is_written_by_one_reader_at_a_time(tmp_path: Path) -> None:
+    """Two cards that tell one serial (a clone, or one card in two fields): the second is turned away meanwhile."""
+    card, clone = (EmulatedCard(serial=bytes.fromhex(SERIALS[0])) for _ in range(2))
+    journal = _journal(tmp_path / "out", _listed(SERIALS[0]))
+    told: list[Visit] = []
+    station = _station(journal, told)
+    clones = Feeder("two", [clone.insert])
+    commands: list[bytes] = []
+
+    def beside(command: bytes, way: Callable[[bytes], bytes]) -> bytes:
+        """While the first card is in the middle of its writing, the other reader gets the clone."""
+        clones.wait(station.stop, present=True)
+        told.append(station._visit(clones))
+        commands.append(command)
+        return way(command)
+
+    assert station.run([Feeder("one", [lambda: Reader(card.insert(), 14, beside)])]) is None
+    assert len(commands) == 1
+    assert _cards(told) == [("refused", 1, "card_written_before"), ("done", 1, None)]
+    assert (clone.commits()[1], card.commits()) == (0, (2, 6))
+    journal.close()
+
+
 def test_a_fault_of_ours_ends_all_readers(tmp_path: Path) -> None:
     """When the journal cannot be written nobody goes on writing cards."""
     journal = _journal(tmp_path / "out", _listed(*SERIALS))

@@ -11,16 +11,17 @@ import pytest
 from mykey_cardap.emulator.globalplatform.cards import DEFAULT_KEY, DEFAULT_KEY_VERSION
 from mykey_cardap.emulator.globalplatform.contents import CardState
 from mykey_cardap.emulator.service_application.fresh_cards import load_file_image, make_fresh_card
-from mykey_cardap.globalplatform.security_domain import SecurityDomainSession
+from mykey_cardap.globalplatform.security_domain import DataObject, SecurityDomainSession
 from mykey_cardap.service_application.numbers import AID, LifeCycle
 from mykey_core.card_writing.desk import CardDesk
-from mykey_core.card_writing.domain_desk import DomainDesk, IssuerKeys, IssuerKeySet, chip_number
+from mykey_core.card_writing.domain_desk import LOAD_FILE, MODULE, DomainDesk, IssuerKeys, IssuerKeySet, chip_number
 from mykey_core.card_writing.errors import CardKeysUnavailable, WritingCode
-from mykey_core.card_writing.issuing import FoundDomain, IssueJob, issue_and_write
+from mykey_core.card_writing.issuing import FoundDomain, IssueJob, Issuing, issue_and_write, issue_card
+from mykey_core.card_writing.plan import Step, StepKind
 from mykey_core.card_writing.profiles import DEMO
 from mykey_core.card_writing.writer import Ending, Entry, Found
 from mykey_core.errors import ConfigurationError
-from mykey_testkit.card_writing import SERIAL, TOWN, Reader, cuts, town_keys, write, write_job
+from mykey_testkit.card_writing import OTHER_TOWN, SERIAL, TOWN, Reader, cuts, town_keys, write, write_job
 
 CHIP = bytes.fromhex("0123456789abcdef")
 CURRENT = IssuerKeySet(DEFAULT_KEY_VERSION, DEFAULT_KEY)
@@ -179,6 +180,90 @@ def test_a_locked_card_is_refused() -> None:
     assert (entries, ending.state) == ([], "refused")
 
 
+def _domain(card: _Powered) -> SecurityDomainSession:
+    session = SecurityDomainSession(card.insert())
+    session.authenticate(CURRENT.of(bytes(10)))
+    return session
+
+
+def test_a_locked_application_is_refused() -> None:
+    """Somebody has locked it: nothing is written behind their back, and no step is tried."""
+    card = _Powered()
+    _run(card.insert(), keys=IssuerKeys(CURRENT))
+    _domain(card).lock(AID)
+    plans, entries, ending = _run(card.insert(), keys=IssuerKeys(CURRENT))
+    assert (plans, entries, ending.code) == ([], [], WritingCode.CARD_NOT_AS_PLANNED)
+
+
+def test_an_application_that_another_system_only_installed_is_finished() -> None:
+    """State 03: SELECT does not find it yet, so it is made selectable instead of being installed again."""
+    card = _Powered()
+    domain = _domain(card)
+    domain.install_for_load(LOAD_FILE)
+    domain.load(load_file_image())
+    parameters = SERIAL + TOWN.to_bytes(3, "big")
+    domain.install(LOAD_FILE, MODULE, AID, parameters=parameters, selectable=False)
+    plans, _, ending = _run(card.insert())
+    assert plans == [STEPS[0], "selectable:0000", *STEPS[3:]]
+    assert ending.state == "done"
+    _assert_written(card)
+
+
+def test_a_card_of_another_town_with_our_serial_is_refused() -> None:
+    """The serial alone does not make a card ours."""
+    card = _Powered()
+    _run(card.insert())
+    domain = DomainDesk(card.insert(), KEYS, town_keys(), owner=OTHER_TOWN)
+    writing = issue_and_write(domain, _job(issuer=OTHER_TOWN), CardDesk(card, town_keys(), owner=TOWN), write_job())
+    with pytest.raises(StopIteration) as end:
+        next(writing)
+    assert (end.value.value.state, end.value.value.code) == ("refused", WritingCode.CARD_NOT_OURS)
+
+
+def test_a_card_with_both_key_sets_is_opened_with_the_wanted_one() -> None:
+    """After a doubtful PUT KEY, or where the published set was left: the new keys are tried, once."""
+    card = _Powered()
+    keys = WANTED.of(SecurityDomainSession(card.insert()).get_data(DataObject.DIVERSIFICATION))
+    _domain(card).put_keys(keys, version=WANTED.version)
+    reader = Reader(card.insert())
+    domain = DomainDesk(reader, KEYS, town_keys(), owner=TOWN)
+    assert domain.read(SERIAL).key_versions == (DEFAULT_KEY_VERSION, WANTED.version)
+    opened = [command[2] for command in reader.commands if command[1] == 0x50]
+    assert opened == [WANTED.version]
+    assert reader.sent(0x82) == 1
+
+
+def test_a_step_that_did_nothing_is_found_by_reading_back() -> None:
+    """A domain that says yes and does not do it: the card ends unknown, never done."""
+
+    class Forgetful(DomainDesk):
+        def do(self, step: Step, job: IssueJob) -> None:  # type: ignore[override]
+            if step.kind is not StepKind.CARD_STATE:
+                super().do(step, job)
+
+    card = _Powered()
+    writing = issue_card(Forgetful(card.insert(), KEYS, town_keys(), owner=TOWN), _job())
+    with pytest.raises(StopIteration) as end:
+        _exhaust(writing)
+    assert (end.value.value.state, end.value.value.code) == ("unknown", WritingCode.CARD_NOT_AS_PLANNED)
+
+
+def _exhaust(writing: Issuing) -> None:
+    while True:
+        next(writing)
+
+
+@pytest.mark.parametrize("items", [1, 4, 99])
+def test_the_session_of_the_domain_is_closed_however_it_ends(items: int) -> None:
+    """At its end, and when whoever drives it gives up half-way: the session's keys are gone."""
+    desk = DomainDesk(_Powered().insert(), KEYS, town_keys(), owner=TOWN)
+    writing = issue_card(desk, _job())
+    for _ in zip(range(items), writing, strict=False):
+        pass
+    writing.close()
+    assert desk._domain is None
+
+
 def test_keys_that_stay_in_a_token_cannot_be_the_first() -> None:
     """A provider that gives no key away says so instead of writing half a card."""
 
@@ -201,6 +286,12 @@ def test_a_card_that_is_not_ours_yet_has_a_name() -> None:
     assert chip_number(_Powered().insert()) == CHIP
 
 
+def _two_sets(*, version: int, size: int) -> str:
+    """A file with wanted keys of this version and size beside current ones of version 48 and 16 bytes."""
+    sets = {"current": (48, 16), "wanted": (version, size)}
+    return json.dumps({k: {"version": v, "scheme": "static", "key": bytes(n).hex()} for k, (v, n) in sets.items()})
+
+
 @pytest.mark.parametrize(
     ("text", "mode"),
     [
@@ -210,6 +301,8 @@ def test_a_card_that_is_not_ours_yet_has_a_name() -> None:
         ('{"current": {"version": 48, "scheme": "other", "key": "' + "00" * 16 + '"}}', 0o600),
         ('{"current": {"version": 200, "scheme": "static", "key": "' + "00" * 16 + '"}}', 0o600),
         ('{"current": {"version": 48, "scheme": "static", "key": "' + "00" * 16 + '"}}', 0o644),
+        (_two_sets(version=48, size=16), 0o600),  # the old keys could not be told from the new ones
+        (_two_sets(version=49, size=32), 0o600),  # a card takes no other length in exchange
     ],
 )
 def test_wrong_issuer_key_files(tmp_path: Path, text: str, mode: int) -> None:

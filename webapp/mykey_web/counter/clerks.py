@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from mykey_core.counter.acts import CLERKS
 from mykey_core.counter.desk import Clerk, Desk
 from mykey_core.counter.passkeys import Passkeys
 from mykey_core.errors import Refusal
-from mykey_core.portal.staff import StaffMember
+from mykey_core.portal.staff import StaffMember, StaffRegister
 from mykey_core.translations import Catalogue, load_catalogue
 from mykey_web.pages.areas import require_role, staff
 from mykey_web.sessions.browser import current, portal
@@ -45,6 +46,14 @@ def clerk() -> Clerk:
     if session is None:
         raise Refusal("sign_in_needed")
     return Clerk(found, session)
+
+
+def titles() -> Callable[[str], str]:
+    """What colleagues call the members of staff, by the audit's name for them."""
+    town = portal().hub.settings.municipality
+    with portal().hub.database.reading() as session:
+        known = {one.name: one.title for one in StaffRegister(town).all(session)}
+    return lambda name: known.get(name, name)
 
 
 def uuid_of(text: str | None, code: str) -> UUID:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 from flask import Response, jsonify, request, url_for
@@ -10,7 +11,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from mykey_core.counter.acts import CLERKS, SUPERVISOR
 from mykey_core.counter.errors import CounterRefused
 from mykey_web.api import redirect_after
-from mykey_web.counter.clerks import clerk, desk
+from mykey_web.counter.clerks import clerk, desk, titles
 from mykey_web.counter.views import blueprint
 from mykey_web.pages.areas import require_role
 from mykey_web.pages.frame import render
@@ -34,6 +35,8 @@ def approvals() -> str:
         who=who,
         decides=SUPERVISOR in who.roles,
         now=now,
+        title_of=titles(),
+        day_of=date.fromisoformat,
     )
 
 

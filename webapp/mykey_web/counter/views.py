@@ -12,7 +12,7 @@ from mykey_core.counter.acts import CLERKS, DOCUMENTS
 from mykey_core.counter.cases import PURPOSES, Case
 from mykey_core.plugins.pages import Area, NavigationItem
 from mykey_web.api import redirect_after
-from mykey_web.counter.clerks import clerk, desk, member
+from mykey_web.counter.clerks import clerk, desk, member, titles
 from mykey_web.pages.areas import require_role
 from mykey_web.pages.frame import render
 from mykey_web.portal.bodies import challenge_id, challenge_json, json_body, text_of, token_of
@@ -128,7 +128,9 @@ def counts() -> str:
         name = None if oversees else who.name
         day = work.cases.counts(database, now - _DAY, name)
         month = work.cases.counts(database, now - _MONTH, name)
-    return render("counter/look-ups.html", day=day, month=month, oversees=oversees, limits=work.limits)
+    return render(
+        "counter/look-ups.html", day=day, month=month, oversees=oversees, limits=work.limits, title_of=titles()
+    )
 
 
 def _place(case: Case) -> dict[str, Any]:

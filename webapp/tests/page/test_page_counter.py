@@ -212,3 +212,41 @@ def test_an_authenticator_that_does_not_know_its_user(passkey_hub: PasskeyHub, b
     expect(page.locator("#passkey-says")).to_contain_text("could not be used")
     assert "/sign-in/staff" in page.url
     page.context.close()
+
+
+def _tab_to(page: Page, selector: str) -> None:
+    for _ in range(80):
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab does not reach {selector}")
+
+
+def test_keyboard_alone(visit: Callable[..., Any]) -> None:
+    """A look-up and a lost card without a mouse: purpose, exchange of cards, PIN, the button of the record."""
+    visitor = visit("en")
+    visitor.link("adult", "1234", "10000033")
+    visitor.leave()
+    code = invite(visitor.demo.town, "keyboard", "Desk 4", "clerk")
+    page = sign_in_by_card(visitor, "long-name", code, "en")
+    page.goto(f"{visitor.demo.origin}/counter/look-up")
+    page.locator(READY).wait_for()
+    _tab_to(page, "#field-purpose")
+    page.keyboard.type("A lost")
+    _tab_to(page, "#start-reading")
+    page.keyboard.press("Enter")
+    page.locator("#take-out").wait_for()
+    _tab_to(page, "#take-out")
+    page.keyboard.press("Enter")
+    page.locator("[data-card=adult]").wait_for()
+    _tab_to(page, "[data-card=adult]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pin")).to_be_focused()
+    page.keyboard.type("1234")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/counter/cases/**")
+    _tab_to(page, "form[action$='/close'] button")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/counter/")
+    expect(page.locator(".notice--success")).to_have_text("The record is closed.")
+    _end(visitor.demo.town, "keyboard")

@@ -14,9 +14,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.hub import Hub
+from mykey_web.all_pages import add_pages
 from mykey_web.api_v1.blueprint import make_api
 from mykey_web.api_v1.description import add_problems
-from mykey_web.pages import add_pages, errors
+from mykey_web.pages import errors
 from mykey_web.sessions.headers import secure
 
 MAX_BODY_BYTES = 64 * 1024

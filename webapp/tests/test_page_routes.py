@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 import mykey_web
 from mykey_core.translations import LANGUAGES
-from mykey_web.pages import blueprint
+from mykey_web.pages.point import blueprint
 
 STATIC = Path(str(mykey_web.__file__)).parent / "static"
 

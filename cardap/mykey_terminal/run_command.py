@@ -28,7 +28,7 @@ from mykey_terminal.agent.writings import WritingDesk
 from mykey_terminal.configuration import ConfigurationStore
 from mykey_terminal.doctor import Findings, examine
 from mykey_terminal.enrolment import Enrolment, StateDirectory
-from mykey_terminal.errors import StateError
+from mykey_terminal.errors import AgentError, StateError
 from mykey_terminal.files import write_private
 from mykey_terminal.headless import HeadlessDesk, LocalSocket, serve_lines
 from mykey_terminal.hub import Hub
@@ -138,7 +138,7 @@ class RunningTerminal:
         enrolment, key = directory.load()
         self._queue = OfflineQueue(directory.queue, key, terminal_id=enrolment.terminal_id)
         runner = TapRunner(hub, reader, PendingTaps(directory.pending), time.sleep, longest_wait=_AGENT_PATIENCE)
-        self._desk = CardDesk(runner)
+        self._desk = CardDesk(runner, self._note)
         self._ended = threading.Event()
         self._wake = threading.Event()
         self.upkeep = Upkeep(
@@ -197,6 +197,14 @@ class RunningTerminal:
         threading.Thread(target=writings.settle, name="open-writings", daemon=True).start()
         app = AgentApp(Gate(own_hosts(number), allowed, pairing), self._desk, writings)
         make_server(app, sockets).run()
+
+    def _note(self, service: str, payload: dict[str, Any]) -> int:
+        """One record of the page for the queue; a terminal that its hub has shut out notes nothing."""
+        if self.upkeep.condition.locked:
+            raise AgentError("terminal_locked", 403)
+        record = self._queue.append(service, payload)
+        self._wake.set()
+        return record.seq
 
     def _reader_state(self) -> str:
         try:

@@ -22,6 +22,7 @@ from mykey_terminal.agent.bodies import (
     InsertBody,
     PairBody,
     ReceiptBody,
+    RecordBody,
     ReleaseBody,
     SignInBody,
     TapBody,
@@ -75,6 +76,7 @@ _ROUTES = Map(
         Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/go-on", methods=["POST"], endpoint="go_on"),
         Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/approval", methods=["POST"], endpoint="approve"),
         Rule(f"{PREFIX}/card-writings/<{_ID}:writing_id>/release", methods=["POST"], endpoint="release"),
+        Rule(f"{PREFIX}/records", methods=["POST"], endpoint="record"),
         Rule(f"{PREFIX}/receipts", methods=["POST"], endpoint="receipt"),
         Rule(f"{PREFIX}/visits/<{_ID}:visit_id>", methods=["DELETE"], endpoint="end_visit"),
     ],
@@ -161,14 +163,17 @@ class AgentApp:
         return step(writing_id, language)
 
     def _change(self, endpoint: str, raw: bytes, language: str | None) -> dict[str, Any]:
-        if endpoint == "insert":
-            return self._desk.insert(parse(InsertBody, raw).card)
+        simple: dict[str, Callable[[], dict[str, Any]]] = {
+            "insert": lambda: self._desk.insert(parse(InsertBody, raw).card),
+            "record": lambda: self._desk.record(parse(RecordBody, raw)),
+            "receipt": lambda: self._desk.receipt(parse(ReceiptBody, raw)),
+        }
+        if endpoint in simple:
+            return simple[endpoint]()
         if endpoint == "write_card":
             return self._writer.begin(parse(WritingBody, raw).model_dump(exclude_none=True), language)
         if endpoint == "card_tap":
             return self._writer.begin_tap(parse(CardTapBody, raw).model_dump(exclude_none=True), language)
-        if endpoint == "receipt":
-            return self._desk.receipt(parse(ReceiptBody, raw))
         if endpoint == "tap":
             return self._desk.tap(parse(TapBody, raw), language)
         return self._desk.act(parse(ActionBody, raw), language)

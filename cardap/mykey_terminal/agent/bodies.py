@@ -45,6 +45,16 @@ class ActionBody(_Body):
     request_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{16,64}$")] | None = None
 
 
+class RecordBody(_Body):
+    """POST /records: an action that concerns nobody, while the hub is away."""
+
+    service: Name
+    action: Name
+    input: Annotated[dict[Name, Annotated[str, StringConstraints(max_length=1000)]], Field(max_length=16)] = Field(
+        default_factory=dict
+    )
+
+
 class TapBody(_Body):
     """POST /taps. `pin` is kept out of `repr`; null where the service needs none."""
 

@@ -22,11 +22,13 @@ from mykey_terminal.tap import TapRequest, TapRunner
 from mykey_terminal.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mykey_cardap.session import PinStatus
-    from mykey_terminal.agent.bodies import ActionBody, ReceiptBody, SignInBody, TapBody
+    from mykey_terminal.agent.bodies import ActionBody, ReceiptBody, RecordBody, SignInBody, TapBody
     from mykey_terminal.tap import TapReport
+
+    Note = Callable[[str, dict[str, Any]], int]
 
 _PATIENCE = 1.0
 """Seconds that a look at the card waits for a running operation; a tap does not wait at all."""
@@ -35,8 +37,10 @@ _PATIENCE = 1.0
 class CardDesk:
     """The terminal's reader and hub in the service of pages. Safe for several threads."""
 
-    def __init__(self, runner: TapRunner) -> None:
+    def __init__(self, runner: TapRunner, note: Note | None = None) -> None:
+        """`note` puts a record into the offline queue, and says its number; None for an agent without one."""
         self._runner = runner
+        self._note = note
         self._card_lock = threading.Lock()
 
     # -- looking ------------------------------------------------------------------------------------------
@@ -132,6 +136,15 @@ class CardDesk:
         except TerminalError as error:
             return {"state": "problem", "problem": problem_of(error).to_json()}
         return {"state": "done", "result": answer.get("result")}
+
+    def record(self, body: RecordBody) -> dict[str, Any]:
+        """Note an action for the time when the hub is back; `agent_not_found` where this agent keeps no queue.
+
+        The record is signed and on the disk when this returns.
+        """
+        if self._note is None:
+            raise AgentError("agent_not_found", 404)
+        return {"seq": self._note(body.service, {"act": body.action, **body.input})}
 
     def receipt(self, body: ReceiptBody) -> dict[str, Any]:
         """A receipt of what the page shows, as PDF in base64; it goes nowhere but to the printer."""

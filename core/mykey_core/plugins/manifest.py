@@ -62,13 +62,21 @@ class Action(_Model):
     """What can be done at a service.
 
     `subject` says whose action it is: a person already `registered`, a person to `enrol`, the person of the
-    running `visit`, or `none` (the staff acts, no person is concerned).
+    running `visit`, or `none` (the staff acts, no person is concerned). `offline` lets a terminal record it while the
+    hub is away: `mykey_offline_record` gets the input later, with the action's name as `act`.
     """
 
     name: Identifier
     title: Localised
     subject: Literal["registered", "enrol", "visit", "none"]
     fields: tuple[InputField, ...] = ()
+    offline: bool = False
+
+    @model_validator(mode="after")
+    def _concerns_nobody(self) -> Self:
+        if self.offline and self.subject != "none":
+            raise ValueError("only an action that concerns no person can be done offline: nobody's PIN was checked")
+        return self
 
 
 class Service(_Model):

@@ -84,6 +84,22 @@ def test_the_late_patron_reads_it_in_the_portal(town: PluginHub) -> None:
     assert not any(word in str(rows[0].content) for word in ("銀河鉄道", "坊っちゃん", "A1000001", "10000017"))
 
 
+def test_an_old_record_does_not_undo_what_happened_since(town: PluginHub) -> None:
+    """A return and a loan from before a newer loan arrive late: the newer loan stays, the librarian sees the loan."""
+    before = town.clock.now
+    town.clock.move(timedelta(hours=2))
+    _lend(town, "10000025")
+    town.clock.move(timedelta(hours=2))
+    with opened(town) as (_, _, library):
+        returned = library.checkin("A1000001", returned_at=before, offline=True)
+        lent = library.checkout(CheckoutRequest("10000017", "A1000001", offline=True, at=before))
+        still = library.loans.of_item("A1000001")
+    assert (returned.done, returned.was_on_loan) == (True, False)
+    assert lent.reason is Reason.ITEM_ON_LOAN
+    assert still is not None
+    assert still.number == "10000025"
+
+
 def test_the_log_forgets_after_the_days_of_the_policy(town: PluginHub) -> None:
     """With three days, the log joins item and patron until then and never afterwards."""
     _lend(town)

@@ -350,4 +350,6 @@ def _action_view(action: Action, language: str) -> models.ActionView:
         for field in action.fields
     ]
     title = _in_language(action.title, language)
-    return models.ActionView(name=action.name, title=title, subject=action.subject, fields=fields)
+    return models.ActionView(
+        name=action.name, title=title, subject=action.subject, fields=fields, offline=action.offline
+    )

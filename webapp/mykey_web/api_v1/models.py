@@ -111,12 +111,13 @@ class FieldView(Model):
 
 
 class ActionView(Model):
-    """An action and whose it is."""
+    """An action and whose it is; `offline`: a terminal may record it while the hub is away."""
 
     name: str
     title: str
     subject: str
     fields: list[FieldView]
+    offline: bool = False
 
 
 class ServiceView(Model):

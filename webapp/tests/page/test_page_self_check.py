@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
+import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
+
+from mykey_web.demo import processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LANGUAGES = ("ja", "en", "ja-Hira")
@@ -135,6 +140,46 @@ def test_by_keyboard_and_scanner_alone(visit: Callable[..., Any], self_check: An
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     visitor.wait("ended")
+
+
+def test_a_return_while_the_hub_is_away(visit: Callable[..., Any], own_demo: Any) -> None:
+    """The terminal notes it, says so in every language, and the loan is over as soon as the hub is back."""
+    own_demo.agent.stop()
+    arguments = ["terminal", "run", "--point", "library-counter", "--state", str(own_demo.state), "--virtual"]
+    own_demo.agent = processes.Child([*arguments, "--port", "0"], own_demo.log)
+    own_demo.ready.write_text(json.dumps(own_demo.agent.announcement), encoding="utf-8")
+    visitor = visit("ja", at=own_demo)
+    page = come_in(visitor, "adult", "10000017")
+    scan(page, "lend", "A1000003")
+    page.click("#finish")
+    visitor.leave()
+    visitor.wait("ended")
+    page.get_by_role("button", name="はじめの画面へ").click()
+    visitor.wait("idle")
+    own_demo.hub.stop()
+    page.locator("#stage button", has_text="返却").click()
+    page.fill("#field-barcode", "A1000003")
+    page.keyboard.press("Enter")
+    visitor.wait("result")
+    titles = {"ja": "記録しました", "en": "Noted, not sent yet", "ja-Hira": "きろくしました"}
+    for language in LANGUAGES:
+        page.click(f"[data-language={language}]")
+        expect(page.locator("#stage-title")).to_contain_text(titles[language])
+        expect(page.locator("#stage")).to_contain_text("A1000003")
+        assert violations(page) == []
+    own_demo.hub = own_demo.start_hub()
+    until = time.monotonic() + 90
+    while (found := _loans(own_demo)) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert found == []
+
+
+def _loans(demo: Any) -> list[str]:
+    database = sqlite3.connect(f"file:{demo.town.config.parent / 'hub.sqlite3'}?mode=ro", uri=True)
+    try:
+        return [row[0] for row in database.execute("SELECT barcode FROM library_loan")]
+    finally:
+        database.close()
 
 
 def test_taking_the_card_out_ends_the_session(visit: Callable[..., Any], self_check: Any) -> None:

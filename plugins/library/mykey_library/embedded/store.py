@@ -180,10 +180,12 @@ class EmbeddedCirculation:
         return LoanOutcome(Verdict.DONE, item=copy.barcode, title=copy.title, media=_MEDIA.get(copy.kind, "000"))
 
     def _recorded(self, copy: Copy, patron: Patron, loan: Loan | None, request: CheckoutRequest) -> LoanOutcome:
-        """The terminal has lent already. Whoever else has the item on paper has brought it back unseen."""
+        """The terminal has lent already. Whoever had the item before, on paper, has brought it back unseen."""
         at = request.at if request.at is not None and self.at - _OLDEST_OFFLINE <= request.at <= self.at else self.at
         if loan is not None and loan.number == patron.number:
             return _loan_done(copy, loan.due_on)
+        if loan is not None and loan.lent_at > at:
+            return _no_loan(Reason.ITEM_ON_LOAN, copy)  # lent to somebody else since: a person has to look
         if loan is not None:
             self._close(copy, loan, tokyo_date(at))
         aside = self.holds.set_aside(copy.barcode)
@@ -206,6 +208,8 @@ class EmbeddedCirculation:
             return ReturnOutcome(Verdict.NOT_DONE, Reason.CANNOT_CANCEL, item=item, title=copy.title)
         at = returned_at if (offline or returned_at) and returned_at and returned_at <= self.at else self.at
         loan = self.loans.of_item(item)
+        if offline and loan is not None and loan.lent_at > at:
+            return ReturnOutcome(Verdict.DONE, item=item, title=copy.title)  # it came back, and was lent again since
         if loan is not None:
             self._close(copy, loan, max(tokyo_date(at), tokyo_date(loan.lent_at)))
         route = self._routed(copy)

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{name: string, title: string, type: "text"|"barcode"|"date"|"integer", required: boolean, pattern?: string|null, max_length?: number}} Field
- * @typedef {{name: string, title: string, subject: "registered"|"enrol"|"visit"|"none", fields: Field[]}} Action
+ * @typedef {{name: string, title: string, subject: "registered"|"enrol"|"visit"|"none", fields: Field[], offline?: boolean}} Action
  * @typedef {{service: string, title: string, description: string, needs: string[], actions: Action[]}} Service
  * @typedef {{attempts_remaining: number|null, blocked: boolean}} PinState
  * @typedef {{code?: string, title?: string, detail?: string, what_to_do?: string, offers?: string[], evidence?: any}} Problem
@@ -83,6 +83,11 @@ export class Agent {
   /** With the `request_id` of an earlier request: its answer again. @param {Record<string, any>} request @returns {Promise<Outcome>} */
   act(request) {
     return this.send("POST", "/actions", request, WITH_CARD_MS);
+  }
+
+  /** While the hub is away: note an action that concerns nobody; it is sent later. @param {Record<string, any>} request @returns {Promise<{seq: number}>} */
+  record(request) {
+    return this.send("POST", "/records", request);
   }
 
   /** A receipt as PDF in base64. @param {Record<string, any>} shown @returns {Promise<{pdf: string}>} */

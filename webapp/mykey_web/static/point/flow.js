@@ -5,12 +5,16 @@
 
 import { AgentProblem } from "./agent.js";
 import { theAgent } from "./connection.js";
+import { notedResult } from "./noted.js";
 import { causeOfSilence } from "./permission.js";
 import { now, redraw, update } from "./store.js";
 import { currentLanguage } from "./texts.js";
 
 /** After these the PIN may be typed again. */
 const PIN_AGAIN = new Set(["pin_wrong", "last_attempt", "pin_format"]);
+
+/** The refusal after which an action that concerns nobody is noted by the terminal, to be sent later. */
+const HUB_AWAY = "hub_unreachable";
 
 /** The screen for a card that has been put in: the page of a card counter or of a gate has one of its own. */
 const WITH_CARD = document.body.dataset.mode ?? "choose";
@@ -182,10 +186,38 @@ export async function act(choice, input) {
   const outcome = await asked(choice, () => theAgent().act(request));
   if (!outcome) return;
   keepEvidence(outcome);
+  if (outcome.problem?.code === HUB_AWAY && describe(choice).action?.offline && (await noted(choice, input))) {
+    return show(notedScreen(choice, input, Boolean(visit)));
+  }
   if (outcome.state !== "done") {
     return show({ name: "problem", choice, problem: outcome.problem ?? {}, lang: currentLanguage() });
   }
   show(nextResult(before, choice, outcome.result, () => theAgent().act(request)));
+}
+
+/**
+ * Have the terminal note an action; false where it keeps no queue.
+ * @param {{service: string, action: string}} choice
+ * @param {Record<string, string>} input
+ */
+async function noted(choice, input) {
+  try {
+    await theAgent().record({ ...choice, input });
+    return true;
+  } catch {
+    return false; // the hub's absence is then the answer
+  }
+}
+
+/**
+ * @param {{service: string, action: string}} choice
+ * @param {Record<string, string>} input
+ * @param {boolean} desk
+ */
+function notedScreen(choice, input, desk) {
+  const result = () => notedResult(describe(choice).action, input);
+  const again = async () => ({ state: "done", result: result() });
+  return { name: "result", choice, result: result(), lang: currentLanguage(), desk, again };
 }
 
 /**

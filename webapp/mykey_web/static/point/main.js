@@ -10,7 +10,7 @@ import { takeInvitation } from "./session.js";
 import { forgetReceipt } from "./receipt.js";
 import { startStage } from "./stage.js";
 import { now, redraw, subscribe } from "./store.js";
-import { ownLanguage, rememberedLanguage, useLanguage } from "./texts.js";
+import { fetchLanguages, ownLanguage, rememberedLanguage, useLanguage } from "./texts.js";
 import { startTray } from "./tray.js";
 
 const TITLE = "page.heading";
@@ -65,6 +65,7 @@ async function start() {
   redraw();
   startInvitations();
   await connect(takeInvitation());
+  await fetchLanguages();
 }
 
 await start();

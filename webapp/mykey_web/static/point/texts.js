@@ -2,6 +2,8 @@
 
 /** @type {Record<string, string>} */
 let texts = {};
+/** @type {Map<string, Promise<Record<string, string>>>} what was fetched: a language can be chosen without the hub */
+const known = new Map();
 let language = document.documentElement.lang;
 const KEPT_LANGUAGE = "mykey.language";
 
@@ -21,14 +23,39 @@ export function rememberedLanguage() {
  * @returns {Promise<void>}
  */
 export async function useLanguage(wanted) {
-  const address = String(document.body.dataset.texts).replace("LANG", wanted);
-  const response = await fetch(address, { credentials: "same-origin" });
-  if (!response.ok) throw new Error(`no texts for ${wanted}: ${response.status}`);
-  texts = await response.json();
+  texts = await fetched(wanted);
   language = wanted;
   sessionStorage.setItem(KEPT_LANGUAGE, wanted);
   document.documentElement.lang = wanted;
   applyStaticTexts();
+}
+
+/** Fetch every language that the page offers, for the time when the hub is away. */
+export async function fetchLanguages() {
+  const buttons = [...document.querySelectorAll("[data-language]")];
+  const wanted = buttons.map((node) => /** @type {HTMLElement} */ (node).dataset.language ?? "ja");
+  await Promise.allSettled(wanted.map(fetched));
+}
+
+/** @param {string} wanted */
+function fetched(wanted) {
+  const before = known.get(wanted);
+  if (before) return before;
+  const texts = fetchTexts(wanted);
+  known.set(wanted, texts);
+  texts.catch(() => known.delete(wanted));
+  return texts;
+}
+
+/**
+ * @param {string} wanted
+ * @returns {Promise<Record<string, string>>}
+ */
+async function fetchTexts(wanted) {
+  const address = String(document.body.dataset.texts).replace("LANG", wanted);
+  const response = await fetch(address, { credentials: "same-origin" });
+  if (!response.ok) throw new Error(`no texts for ${wanted}: ${response.status}`);
+  return response.json();
 }
 
 function applyStaticTexts() {

@@ -162,6 +162,20 @@ def test_a_stop_rule_ends_the_work_at_every_reader(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_a_bad_canary_stops_the_readers(tmp_path: Path) -> None:
+    """The first cards must all succeed: one that does not ends the run before the next is touched."""
+    journal = _journal(tmp_path / "out", _listed(*SERIALS))
+    cards = [EmulatedCard(serial=bytes.fromhex(serial)) for serial in SERIALS]
+    told: list[Visit] = []
+    station = _station(journal, told)
+    station.rules = StopRules(canary_share=1.0)
+    pile = [cards[0].insert, lambda: Reader(_Answering(cards[1].insert().send_apdu)), cards[2].insert]
+    assert station.run([Feeder("one", pile)]) == "canary"
+    assert [state for state, _, _ in _cards(told)] == ["done", "quarantined"]
+    assert cards[2].commits()[1] == 0
+    journal.close()
+
+
 class _Answering:
     """Answers 6300 to EXTERNAL AUTHENTICATE."""
 

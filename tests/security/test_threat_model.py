@@ -101,3 +101,11 @@ def test_an_id_that_no_test_carries_is_noticed() -> None:
     """The tests of a row must name its id."""
     document = DOCUMENT.read_text(encoding="utf-8").replace("| NON-02 |", "| NON-02, ALG-07 |")
     assert "A nonce that is guessed or short: no test carries ALG-07" in problems(document)
+
+
+def test_every_test_that_the_page_of_the_secure_channel_names_exists() -> None:
+    """Where each published vector is proved: tests, not hopes."""
+    page = (ROOT / "docs" / "reference" / "scp03.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert "test_key_check_values" in named
+    assert named - existing_tests().keys() == set()

@@ -88,6 +88,7 @@ _FAULTS = [
     ("tables", _replace("PACKAGE/migrations/versions/0001_first.py", '"town_stamps_stamp"', '"x"'), "'x' does not"),
     ("capabilities", _replace("PACKAGE/mykey-plugin.toml", '"tap", "pages"', '"tap"'), "'pages'"),
     ("capabilities", _add("PACKAGE/more.py", "def f(context):\n    context.http.get('x')\n"), "'http'"),
+    ("jobs", _add("PACKAGE/more.py", "job = Job('remind', print)\n"), "do not name 'remind'"),
     ("templates", _add("PACKAGE/templates/hub/base.html", "<p>mine</p>"), "move it into"),
     ("templates", _add("PACKAGE/templates/PACKAGE/x.html", '<p style="color:red">'), "inline"),
     ("migrations", _remove("PACKAGE/migrations/env.py"), "no migrations"),

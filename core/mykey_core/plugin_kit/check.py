@@ -17,6 +17,7 @@ RULES: tuple[Callable[[Repository], Iterator[Finding]], ...] = (
     code_rules.hooks,
     code_rules.tables,
     code_rules.capabilities,
+    code_rules.jobs,
     file_rules.templates,
     file_rules.migrations,
     file_rules.translations,

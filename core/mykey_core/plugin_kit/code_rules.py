@@ -109,6 +109,23 @@ def capabilities(repository: Repository) -> Iterator[Finding]:
         yield Finding("capabilities", repository.package, message, Level.WARNING)
 
 
+def jobs(repository: Repository) -> Iterator[Finding]:
+    """The manifest names the jobs that the code has: another one would never run."""
+    named = set(repository.manifest.jobs)
+    made: dict[str, str] = {}
+    for path, tree in repository.modules.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Job" and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    made[first.value] = _at(repository, path, node)
+    for name in sorted(made.keys() - named):
+        yield Finding("jobs", made[name], f"the manifest's jobs do not name '{name}', so it would never run")
+    if made:  # names that are put together elsewhere cannot be read here
+        for name in sorted(named - made.keys()):
+            yield Finding("jobs", repository.package, f"the manifest names the job '{name}', which no code makes")
+
+
 def _used(repository: Repository) -> Iterator[tuple[str, str]]:
     for path, hook in hook_functions(repository):
         if hook.name in _OF_HOOK:

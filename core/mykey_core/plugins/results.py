@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -10,6 +11,13 @@ from mykey_core.audit.events import CODE
 from mykey_core.translations import Text
 
 Cell = str | int | Text
+
+
+def _check_cells(cells: Iterable[object]) -> None:
+    """Here and not when the answer is stored, so that it is the plugin's fault, with the plugin's line."""
+    for cell in cells:
+        if not isinstance(cell, str | int | Text):
+            raise TypeError(f"a cell is str, int or Text, and not {type(cell).__name__}: word a date as a text")
 
 
 class Outcome(StrEnum):
@@ -21,10 +29,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A list of label and value, such as a patron number."""
+    """A list of label and value, such as a patron number. Values are texts, whole numbers, or words of a catalogue."""
 
     rows: tuple[tuple[Text, Cell], ...]
     title: Text | None = None
+
+    def __post_init__(self) -> None:
+        _check_cells(cell for row in self.rows for cell in row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,9 @@ class Table:
     columns: tuple[Text, ...]
     rows: tuple[tuple[Cell, ...], ...]
     title: Text | None = None
+
+    def __post_init__(self) -> None:
+        _check_cells(cell for row in (self.columns, *self.rows) for cell in row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,8 @@ class TerminalClient:
     def tap(self, persona: str, service: str, action: str = "open", **values: str) -> Json:
         """A whole tap with a virtual card; the hub's answer, a problem document included."""
         challenge = self.begin(service, action, **values)
+        if "nonce" not in challenge:
+            return challenge  # a problem document: nothing to sign
         answer: Json = self.prove(challenge, sign_challenge(persona, challenge)).get_json()
         return answer
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomlkit
 
-from mykey_core.plugins.loader import PluginReport, installed_plugins
+from mykey_core.plugins.json_values import Json
+from mykey_core.plugins.loader import PluginReport, PluginState, installed_plugins
 from mykey_core.plugins.manifest import Manifest, read_manifest
 from mykey_core.plugins.pages import Area
 from mykey_testkit.browsers import PageClient, citizen_client, staff_client
@@ -65,6 +67,16 @@ class PluginHub(HubHarness):
         """A browser in which a member of staff with these roles has signed in."""
         return staff_client(self, persona, roles)
 
+    def run_job(self, name: str, arguments: Mapping[str, Json] | None = None) -> None:
+        """Run a job of the plugin now, by the hub's clock, as the worker does."""
+        with self.hub.database.writing() as session:
+            self.hub.plugins.run_job(self.plugin, name, arguments or {}, session, self.clock())
+
+    def pass_days(self, days: int) -> None:
+        """Let days pass. What is due on one of them is for `run_job`."""
+        self.clock.move(timedelta(days=days - 1))
+        self.next_day()
+
     def addresses(self, *areas: str) -> list[str]:
         """The addresses of the plugin's pages in these areas that can be read without an argument."""
         begins = tuple(f"{PREFIXES[Area(area)]}/{self.plugin}/" for area in areas)
@@ -98,6 +110,8 @@ def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
         services = [service.name for name in (plugin, *others) for service in manifest_of(name).services]
         text = plugins_toml([plugin], without=without, settings=settings) + plugins_toml_of(others)
         made.append(PluginHub(folder, text, services, database=database, municipality=municipality, plugin=plugin))
+        report = made[-1].report
+        assert without is not None or report.state is PluginState.ACTIVE, f"{plugin} is {report.state}: {report.reason}"
         return made[-1]
 
     yield make

@@ -70,7 +70,11 @@ class Child:
             self.stop()
             raise ProcessFailed(f"a process did not start: see {self._log}")
         threading.Thread(target=self._listen, args=(output,), daemon=True).start()
-        announcement: dict[str, Any] = json.loads(lines[0])
+        try:
+            announcement: dict[str, Any] = json.loads(lines[0])
+        except ValueError as error:
+            self.stop()
+            raise ProcessFailed(f"a process did not start: see {self._log}") from error
         return announcement
 
     def _listen(self, output: IO[bytes]) -> None:

@@ -186,14 +186,14 @@ class CardSlot:
         `alias` is that of a card, or a word that the plugin has written into the slot; `reason` is a machine word.
         """
         with core_session(database) as session:
-            facts = {"reason": reason, "at": self.host.clock(), "actor": f"plugin:{self.plugin}"}
-            deny_card(session, database.municipality, alias, **facts)
+            at, actor = self.host.clock(), f"plugin:{self.plugin}"
+            deny_card(session, database.municipality, alias, reason=reason, at=at, actor=actor)
 
     def allow(self, alias: str, database: PluginDatabase) -> bool:
         """End a denial; False when there was none."""
         with core_session(database) as session:
-            own = {"at": self.host.clock(), "actor": f"plugin:{self.plugin}"}
-            return allow_card(session, database.municipality, alias, **own)
+            at, actor = self.host.clock(), f"plugin:{self.plugin}"
+            return allow_card(session, database.municipality, alias, at=at, actor=actor)
 
 
 @dataclass(frozen=True, slots=True)

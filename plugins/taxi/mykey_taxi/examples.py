@@ -113,10 +113,10 @@ class TaxiCases:
 
     def pack_choice(self, data: Mapping[str, Any]) -> Json:
         """Which of several packs is in force, and the subsidy by it."""
+        known_members(data, _PACK_CHOICE, "")
         names = {entry["valid_from"]: entry["id"] for entry in data["packs"]}
         packs = PackSeries(with_overrides(self._pack, {"valid_to": None, **entry}) for entry in data["packs"])
         riders = [f"r{number}" for number in range(1, data.get("registered_riders", 1) + 1)]
-        known_members(data, _PACK_CHOICE, "")
         ride = read_ride({"meter_yen": data.get("fare_yen", 1), "riders": riders, "board": data["board"]})
         verdict = judge(packs, ledger_for(packs, {}, ride), ride)
         chosen = packs.on(tokyo_date(parse_instant(data["board"])))

@@ -17,7 +17,7 @@ from mykey_core.api import PluginDatabase
 from mykey_taxi.errors import CycleError
 from mykey_taxi.register import M, fetch
 from mykey_taxi.rules.packs import PackSeries
-from mykey_taxi.settlement.corrections import Correction, boarding_days, corrections_of
+from mykey_taxi.settlement.corrections import Correction, corrections_of, uses_booked
 from mykey_taxi.settlement.cycle import Cycle, parse_cycle
 from mykey_taxi.settlement.reading import WITH_VERDICT, Begin, without_cycle_search
 from mykey_taxi.settlement.settle import Listener, MonthSettlement, Sums
@@ -173,13 +173,10 @@ def _columns(entry: Invoice) -> dict[str, Any]:
 
 def _book(database: PluginDatabase, sums: Sums, entries: list[Correction], packs: PackSeries) -> None:
     """Add the corrections to the riders' sums; a use is given back in the fiscal year of its ride."""
-    days = boarding_days(database, entries)
     for entry in entries:
         for rider, yen in entry.shares.items():
             sums.booked_yen[rider] = sums.booked_yen.get(rider, 0) + yen
-        year = packs.rules(days[entry.ride_id]).fiscal_year(days[entry.ride_id])
-        for rider, uses in entry.uses.items():
-            sums.booked_uses[year, rider] = sums.booked_uses.get((year, rider), 0) + uses
+    sums.booked_uses = uses_booked(database, entries, packs)
 
 
 def _check_conservation(cycle: str, sums: Sums, invoices: list[Invoice]) -> None:

@@ -16,6 +16,7 @@ from mykey_taxi.errors import CycleError, InputError
 from mykey_taxi.register import M, fetch, used_units
 from mykey_taxi.rules.amounts import shares
 from mykey_taxi.rules.civil import day_of
+from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.rules.ride import shares_of
 from mykey_taxi.settlement.cycle import cycle_at, parse_cycle
 from mykey_taxi.tables import correction, cycle, ride, settlement
@@ -123,3 +124,14 @@ def boarding_days(database: PluginDatabase, entries: list[Correction]) -> dict[s
         ride.c.municipality == M, ride.c.ride_id.in_(sorted({entry.ride_id for entry in entries}))
     )
     return {row.ride_id: day_of(row.board) for row in fetch(database, query)}
+
+
+def uses_booked(database: PluginDatabase, entries: list[Correction], packs: PackSeries) -> dict[tuple[int, str], int]:
+    """(fiscal year of the ride, rider) → signed uses of corrections."""
+    days = boarding_days(database, entries)
+    booked: dict[tuple[int, str], int] = {}
+    for entry in entries:
+        year = packs.rules(days[entry.ride_id]).fiscal_year(days[entry.ride_id])
+        for rider, uses in entry.uses.items():
+            booked[year, rider] = booked.get((year, rider), 0) + uses
+    return booked

@@ -19,6 +19,7 @@ from mykey_taxi.rules.ledger import Counts, Ledger
 from mykey_taxi.rules.overlap import OverlapWatch
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.rules.ride import Flag, Ride, Verdict
+from mykey_taxi.settlement.corrections import corrections_of, uses_booked
 from mykey_taxi.settlement.cycle import Cycle
 from mykey_taxi.settlement.reading import BOARD, WITH_VERDICT, Begin, in_order, pages
 from mykey_taxi.tables import ride, settlement
@@ -191,8 +192,13 @@ class MonthSettlement:
             return {} if day == self._first_day else Uses(database, before=str(self._cycle)).on(day)
 
     def _uses_in(self, year: int) -> Counts:
+        """Uses of closed months; what is taken back in this one is given back already."""
         with self._begin() as database:
-            return Uses(database, before=str(self._cycle)).within(year)
+            counts = Uses(database, before=str(self._cycle)).within(year)
+            entries = corrections_of(database, str(self._cycle))
+            for (of_year, rider), uses in uses_booked(database, entries, self._packs).items():
+                counts[rider] = counts.get(rider, 0) + (uses if of_year == year else 0)
+            return counts
 
     def _judge(self, rows: list[Any], ledger: Ledger, found: Found) -> list[SettledRide]:
         """Judge some rides: what is to be stored goes to `found`, what is paid is returned."""

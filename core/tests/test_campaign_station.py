@@ -11,7 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
@@ -20,7 +23,9 @@ from mykey_cardap.emulator.globalplatform.cards import DEFAULT_KEY, DEFAULT_KEY_
 from mykey_cardap.emulator.service_application.fresh_cards import load_file_image
 from mykey_cardap.errors import CardRemovedError
 from mykey_cardap.transport import Transport
+from mykey_core.audit.records import records_since
 from mykey_core.card_writing.campaign_cli import campaign
+from mykey_core.card_writing.campaigns.audit import record_begin, record_end
 from mykey_core.card_writing.campaigns.card_list import ListedCard
 from mykey_core.card_writing.campaigns.journal import Journal
 from mykey_core.card_writing.campaigns.readers import pcsc_readers
@@ -362,7 +367,30 @@ def test_a_fresh_card_from_the_command_line(private_pcscd: PrivatePcscd, town: P
     assert _campaign(*arguments, *fresh).output.startswith("going on with")
     key = done.output.split("verifier key: ")[1].strip()
     assert _campaign("verify", "--out", out, "--key", key).exit_code == 0
+    begun, ended = ("card_campaign.begun", None), ("card_campaign.ended", ["done/1"])
+    assert _audited(town) == [begun, ended, begun, ended]
     private_pcscd.remove()
+
+
+def _audited(town: Path) -> list[tuple[str, object]]:
+    """What the hub's audit log has of campaigns."""
+    settings = load_settings(town / "hub.toml")
+    database = open_database(settings.database_url, settings.municipality)
+    with database.reading() as session:
+        records = records_since(session, settings.municipality, datetime(2020, 1, 1, tzinfo=UTC))
+    database.dispose()
+    return [(one.event, one.facts.get("states")) for one in records if one.event.startswith("card_campaign.")]
+
+
+def test_a_campaign_is_in_the_audit_log(town: Path) -> None:
+    """Which one, with which keys, how many cards, how it stands and why it stopped; a simulated one is nobody's."""
+    setup = _setup(cards=3)
+    record_begin(setup)
+    assert _audited(town) == []
+    real = replace(setup, campaign=str(uuid4()), config=str(town / "hub.toml"), simulated=False)
+    record_begin(real)
+    record_end(real, {"done": 1, "waiting": 2}, "quarantined")
+    assert _audited(town) == [("card_campaign.begun", None), ("card_campaign.ended", ["done/1", "waiting/2"])]
 
 
 def test_what_is_refused_before_any_card(town: Path, tmp_path: Path) -> None:

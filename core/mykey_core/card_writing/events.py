@@ -19,6 +19,11 @@ register(
         {"writing": UUID, "operation": CODE, "plugin": CODE, "provider": CODE, "state": CODE, "steps": CODES},
         {"code": CODE, "terminal": UUID, "service_point": NAME, "approved_by": CODE, "dry_run": BOOLEAN},
     ),
+    EventType(
+        "card_campaign.begun",
+        {"campaign": UUID, "profile": NAME, "provider": CODE, "generation": INTEGER, "cards": INTEGER},
+    ),
+    EventType("card_campaign.ended", {"campaign": UUID, "states": CODES}, {"stopped": CODE}),
     EventType("card_writing.resolved", {"writing": UUID, "state": CODE}),
     EventType("card_writing.release_asked", {"writing": UUID, "evidence": CODE, "by": CODE}),
     EventType("card_writing.released", {"writing": UUID, "evidence": CODE, "by": CODE, "approved_by": CODE}),

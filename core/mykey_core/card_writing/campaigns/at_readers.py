@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final
 
 import click
 
 from mykey_cardap.transport import Transport
+from mykey_core.card_writing.campaigns.audit import record_begin, record_end
 from mykey_core.card_writing.campaigns.journal import CardRow, Journal
 from mykey_core.card_writing.campaigns.options import Options
-from mykey_core.card_writing.campaigns.readers import pcsc_readers
+from mykey_core.card_writing.campaigns.readers import CardSource, pcsc_readers
 from mykey_core.card_writing.campaigns.report import TURNED_AWAY
 from mykey_core.card_writing.campaigns.run import RUN_LOCK
 from mykey_core.card_writing.campaigns.setup import Setup
@@ -46,13 +47,24 @@ def run_at_readers(options: Options, setup: Setup, journal: Journal) -> str | No
     with ExitStack() as locks:
         locks.enter_context(locked(options.out / RUN_LOCK, shared=False))
         locks.enter_context(locked(options.out / WORKERS_LOCK, shared=False))
+        if options.dry_run:
+            return _served(station, sources, operator)
+        record_begin(setup)
+        reason: str | None = "failed"
         try:
-            return station.run(sources)
-        except KeyboardInterrupt:
-            operator.say("stopped", {})
-            return INTERRUPTED
+            reason = _served(station, sources, operator)
         finally:
             _remember(journal, station.turned_away)
+            record_end(setup, journal.count(), reason)
+        return reason
+
+
+def _served(station: Station, sources: Sequence[CardSource], operator: Operator) -> str | None:
+    try:
+        return station.run(sources)
+    except KeyboardInterrupt:
+        operator.say("stopped", {})
+        return INTERRUPTED
 
 
 def _remember(journal: Journal, turned_away: dict[str, int]) -> None:

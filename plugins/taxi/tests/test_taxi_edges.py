@@ -78,7 +78,7 @@ def test_a_ride_over_midnight_is_compared_with_the_next_month(taxi_town: Any) ->
 
 
 def test_a_ride_taken_back_gives_back_the_day_and_the_year(taxi_town: Any) -> None:
-    """A third ride of a day is within the limit again once one of the first two is reversed: at once, and at the close."""
+    """A third ride of a day is within the limit again once another one is reversed: at once, and at the close."""
     one = taxi_town.add_rider("one")
     rides = [taxi_town.ride([one], f"2026-10-30T{hour:02d}:00") for hour in (9, 11)]
     taxi_town.close("2026-10")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from click.testing import CliRunner
 
 from mykey_core.api import ClockState, OfflineRecord, RecordState
 from mykey_taxi.cli import taxi
+from mykey_taxi.closing import begun
 from mykey_taxi.register import Cab, Operator, Register
+from mykey_taxi.rules.packs import shipped_packs
+from mykey_taxi.settlement.close import MonthClose
+from mykey_taxi.settlement.cycle import Cycle
 from mykey_taxi.shredder import TaxiShredder
 from mykey_taxi.zengin.parse import parse
 from mykey_testkit.plugin_hub import MakeHub, PluginHub
@@ -62,14 +67,14 @@ def _record(hub: PluginHub, **members: Any) -> OfflineRecord:
         "riders": [rider],
         "subsidy_yen": 715,
         "cash_yen": 715,
+        "mode": "online",  # a ride without a network needs what the cards answered
     }
-    facts: dict[str, Any] = {"terminal": "cab-alias", "clock": ClockState.OK, "skew": timedelta(0), **members}
+    facts: dict[str, Any] = {"terminal": "cab-alias", "clock": ClockState.OK, "skew": timedelta(0)}
+    facts |= {"sequence": 1, "record_id": UUID(int=1), **members}
     return OfflineRecord(
         municipality=hub.municipality,
         service="taxi-ride",
         service_point="cab",
-        sequence=1,
-        record_id=UUID(int=1),
         recorded_at=BOARD,
         received_at=BOARD + timedelta(hours=8),
         payload=payload | facts.pop("payload", {}),
@@ -139,6 +144,56 @@ def test_the_commands_close_a_month(taxi_hub: PluginHub, tmp_path: Path) -> None
     assert figures["by_hour"] == {"10": {"rides": 1, "subsidy_yen": 715, "fare_yen": 1430}}
     table = CliRunner().invoke(taxi, ["open-data", "--month", "2026-10", *config]).stdout
     assert table.splitlines() == ["month,board_zone,hour,rides,shared_rides,subsidy_yen,fare_yen"]
+
+
+def test_statement_and_transfer_can_be_asked_for(taxi_hub: PluginHub, tmp_path: Path) -> None:
+    """`statement` writes a PDF in three languages, `parse-transfer` shows the file, and a broken one is refused."""
+    _deliver(taxi_hub)
+    with _tables(taxi_hub) as database:
+        rider = Register(database).rider_of("s" * 43)
+    payer, out, config = tmp_path / "payer.toml", tmp_path / "out", ["--config", str(taxi_hub.config)]
+    payer.write_text(PAYER, encoding="utf-8")
+    month = ["--month", "2026-10"]
+    closing = ["close", *month, "--out", str(out), "--payer", str(payer), "--now", "2026-11-06T00:00:00+0900"]
+    assert CliRunner().invoke(taxi, [*closing, *config]).exit_code == 0
+    for language, word in (("ja", "利用明細書"), ("en", "715"), ("ja-Hira", "715")):
+        pdf = tmp_path / f"{language}.pdf"
+        asked = ["statement", *month, "--rider", str(rider), "--out", str(pdf), "--language", language, *config]
+        assert CliRunner().invoke(taxi, asked).exit_code == 0
+        assert word in _text_of(pdf)
+    file = out / "transfer-2026-10.txt"
+    shown = json.loads(CliRunner().invoke(taxi, ["parse-transfer", str(file)]).stdout)
+    assert (shown["count"], shown["total"], shown["header"]["mmdd"]) == (1, 715, "1130")
+    assert shown["payments"] == [
+        {"bank": "0128", "branch": "101", "account": "1234567", "payee": "ｶ)ﾏｴﾊﾞｼﾀｸｼ-", "amount": 715}
+    ]
+    broken = tmp_path / "broken.txt"
+    broken.write_bytes(file.read_bytes().replace(b"0000000715", b"0000000716", 1))
+    refused = CliRunner().invoke(taxi, ["parse-transfer", str(broken)])
+    assert (refused.exit_code, "Traceback" in refused.output) == (1, False)
+
+
+def _text_of(path: Path) -> str:
+    return subprocess.run(["pdftotext", "-layout", path, "-"], check=True, capture_output=True, text=True).stdout
+
+
+def test_open_data_shows_groups_of_many_riders_only(taxi_hub: PluginHub) -> None:
+    """Ten riders of one zone and hour are a line; one rider elsewhere is in none; a threshold below five is refused."""
+    with _tables(taxi_hub) as database:
+        register = Register(database)
+        riders = [register.enrol(f"{number:043d}", BOARD) for number in range(10)]
+        for name in riders:
+            register.add_registration(name, BOARD.date(), None, ground="age>=75", pack_hash="", at=BOARD)
+    for number, name in enumerate(riders, start=1):
+        _deliver(taxi_hub, sequence=number, record_id=UUID(int=number), payload={"riders": [name]})
+    _deliver(taxi_hub, sequence=11, record_id=UUID(int=11), payload={"board_zone": "大胡"})
+    config = ["--config", str(taxi_hub.config)]
+    asked = ["open-data", "--month", "2026-10", *config]
+    assert CliRunner().invoke(taxi, asked).stdout.count("\n") == 1  # not closed: nothing is published
+    with _tables(taxi_hub) as database:
+        MonthClose(begun(database), shipped_packs(), Cycle(2026, 10)).run(Cycle(2026, 10).cut_off)
+    assert CliRunner().invoke(taxi, asked).stdout.splitlines()[1:] == ["2026-10,前橋駅,10,10,0,7150,14300"]
+    assert CliRunner().invoke(taxi, [*asked, "--k", "4"]).exit_code == 1
 
 
 def test_shredding_leaves_rides_that_belong_to_nobody(taxi_hub: PluginHub) -> None:

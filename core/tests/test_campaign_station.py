@@ -20,8 +20,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mykey_cardap.emulator.globalplatform.cards import DEFAULT_KEY, DEFAULT_KEY_VERSION
-from mykey_cardap.emulator.service_application.fresh_cards import load_file_image
+from mykey_cardap.emulator.in_process import InProcessTransport
+from mykey_cardap.emulator.service_application.fresh_cards import load_file_image, make_fresh_card
 from mykey_cardap.errors import CardRemovedError
+from mykey_cardap.globalplatform.keys import ScpKeys
+from mykey_cardap.globalplatform.security_domain import SecurityDomainSession
+from mykey_cardap.service_application.numbers import AID
 from mykey_cardap.transport import Transport
 from mykey_core.audit.records import records_since
 from mykey_core.card_writing.campaign_cli import campaign
@@ -33,8 +37,8 @@ from mykey_core.card_writing.campaigns.run import StopRules
 from mykey_core.card_writing.campaigns.setup import Setup
 from mykey_core.card_writing.campaigns.station import Station, Visit
 from mykey_core.card_writing.desk import CardDesk
-from mykey_core.card_writing.domain_desk import application_header
-from mykey_core.card_writing.errors import CampaignError
+from mykey_core.card_writing.domain_desk import LOAD_FILE, MODULE, application_header
+from mykey_core.card_writing.errors import CampaignError, WritingRefused
 from mykey_core.card_writing.keys.generations import Generations
 from mykey_core.card_writing.keys.provider import ProviderKind
 from mykey_core.card_writing.profiles import DEMO
@@ -223,6 +227,26 @@ def test_a_dry_run_only_tells(tmp_path: Path) -> None:
     planned = next(visit for visit in told if visit.state == "planned")
     assert (planned.plan[0], planned.plan[-1], len(planned.plan)) == ("create:0301:K0:g1", "activate:0301", 7)
     assert (card.commits()[1], journal.count()) == (0, {"waiting": 1})
+    journal.close()
+
+
+def test_fresh_cards_are_told_by_their_chip(tmp_path: Path) -> None:
+    """A listed chip, one that is not, and one whose application has no key yet: that is still a fresh card."""
+    journal = _journal(tmp_path / "out", _listed(SERIALS[0]))
+    station = _station(journal, [], fresh_cards=True)
+    chip = bytes.fromhex("0123456789abcdef")
+    station._chips = {chip.hex().upper(): SERIALS[0]}
+    assert station._identify(InProcessTransport(make_fresh_card(chip))) == (SERIALS[0], True)
+    with pytest.raises(WritingRefused) as refused:
+        station._identify(InProcessTransport(make_fresh_card(bytes(8))))
+    assert refused.value.code == "card_not_listed"
+    begun = InProcessTransport(make_fresh_card(chip))
+    domain = SecurityDomainSession(begun)
+    domain.authenticate(ScpKeys(DEFAULT_KEY, DEFAULT_KEY, DEFAULT_KEY))
+    domain.install_for_load(LOAD_FILE)
+    domain.load(load_file_image())
+    domain.install(LOAD_FILE, MODULE, AID, parameters=bytes.fromhex(SERIALS[0]) + TOWN.to_bytes(3, "big"))
+    assert station._identify(begun) == (SERIALS[0], True)
     journal.close()
 
 

@@ -325,6 +325,11 @@ def test_a_suspended_card_is_refused_offline_until_it_is_resumed(town: HubHarnes
     assert denied(gate) == {alias(town)}
     assert bare_service(counter, card, "resume", dry_run=True).state == "done"
     assert denied(gate) == {alias(town)}
+    probe = Reader(card.insert())
+    bare_service(counter, probe, "resume", dry_run=True)
+    pulled = Reader(card.insert(), len(probe.commands), pulled_before)
+    assert bare_service(counter, pulled, "resume").state == "unknown"
+    assert denied(gate) == {alias(town)}
     assert bare_service(counter, card, "resume").state == "done"
     assert denied(gate) == frozenset()
     (record,) = town.audit("card.denied")

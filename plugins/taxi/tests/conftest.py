@@ -124,6 +124,21 @@ def taxi_town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TaxiTo
     town.hub.dispose()
 
 
+@pytest.fixture
+def postgres_town(request: pytest.FixtureRequest) -> Callable[[], TaxiTown]:
+    """Makes empty towns on PostgreSQL; the caller disposes of them."""
+    server = request.getfixturevalue("postgres_server")
+
+    def make() -> TaxiTown:
+        name = f"taxi_{next(_numbers)}"
+        server.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+        town = TaxiTown(server.url(name, OWNER))
+        town.add_operators()
+        return town
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def empty_taxi_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with the plugin's tables and two operators, to be copied."""

@@ -150,7 +150,7 @@ def _broken(*_: object) -> None:
 _PROGRAM = """
 import sys
 from contextlib import contextmanager
-from mykey_core.plugins.database import opened
+from mykey_core.plugins.database import PluginDatabase, opened
 from mykey_core.storage.database import open_database
 from mykey_taxi.rules.packs import shipped_packs
 from mykey_taxi.settlement import reading
@@ -167,8 +167,15 @@ def begin():
     count += 1
     print(count, flush=True)
     sys.stdin.readline()
-    with hub.writing() as session, opened("taxi", "taxi_", "102016", session, granted=True) as database:
-        yield database
+    with hub.writing() as session:
+        if hub.engine.dialect.name == "sqlite":
+            with opened("taxi", "taxi_", "102016", session, granted=True) as database:
+                yield database
+        else:  # as in TaxiTown
+            yield PluginDatabase("taxi", "taxi_", "102016", session)
+        if count == int(sys.argv[2]):  # inside the transaction: everything is done but the commit
+            print(-1, flush=True)
+            sys.stdin.readline()
 
 MonthClose(begin, shipped_packs(), Cycle(2026, 10)).run(Cycle(2026, 10).cut_off)
 """
@@ -193,18 +200,43 @@ def test_a_close_killed_at_every_transaction_ends_the_same(fresh_town: Any) -> N
     assert steps > 4
 
 
-def _killed(url: str, steps: int) -> bool:
-    """Run a close and kill it before transaction `steps`; True when it ended before."""
+@pytest.mark.postgres
+def test_a_close_killed_on_postgresql_ends_the_same(postgres_town: Any) -> None:
+    """SIGKILL before the n-th commit, for every n: the server rolls that back, and the next close ends the same."""
+    steps = 0
+    while True:
+        steps += 1
+        town = postgres_town()
+        one, two = town.add_rider("one"), town.add_rider("two")
+        for number in range(8):
+            town.ride([one, two][: 1 + number % 2], f"2026-10-{number + 1:02d}T10:00", meter=1000 + 10 * number)
+        town.hub.engine.dispose()
+        finished = _killed(town.url, steps, inside=True)
+        month = town.close("2026-10")
+        assert (month.rides, month.due_yen) == (8, 6060)
+        with town.begin() as database:
+            assert _sum(database, statement.c.subsidy_yen) == 6060
+        town.hub.dispose()
+        if finished:
+            break
+    assert steps > 4
+
+
+def _killed(url: str, steps: int, *, inside: bool = False) -> bool:
+    """Run a close and kill it before transaction `steps`, or before its commit; True when it ended before."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "close.py"
         program.write_text(_PROGRAM, encoding="utf-8")
         with subprocess.Popen(
-            [sys.executable, str(program), url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(program), url, str(steps if inside else 0)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             for line in process.stdout:
-                if int(line) == steps:
+                if int(line) == (-1 if inside else steps):
                     os.kill(process.pid, signal.SIGKILL)
                     break
                 process.stdin.write("\n")

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mykey_core.authentication.origin import check_origin
 from mykey_core.card_writing.settings import CardWritingSettings
@@ -62,6 +62,9 @@ class HubSettings(BaseModel):
     counter: CounterSettings = CounterSettings()
     jobs: JobSettings = JobSettings()
     provider_key_file: Path = Path("provider-keys.json")
+    campaigns_folder: Path = Path("campaigns")
+    metrics_token_file: Path | None = None
+    _file: Path | None = PrivateAttr(default=None)
 
     @field_validator("municipality")
     @classmethod
@@ -77,6 +80,11 @@ class HubSettings(BaseModel):
         if self.environment == "production" and self.revocation.environment is not Environment.PRODUCTION:
             raise ValueError("revocation.environment must be 'production' like the hub's")
         return self
+
+    @property
+    def file(self) -> Path | None:
+        """Where they were read from; None for settings that were made in a program."""
+        return self._file
 
     @property
     def synthetic(self) -> bool:
@@ -102,7 +110,9 @@ def load_settings(path: Path) -> HubSettings:
         place = ".".join(str(part) for part in first["loc"]) or "config"
         raise ConfigurationError(place, first["msg"]) from error
     check_origin(settings.origin, loopback_allowed=settings.synthetic)
-    return _absolute(settings, folder)
+    absolute = _absolute(settings, folder)
+    absolute._file = path.resolve()  # noqa: SLF001 - ours: not a member that a file could name
+    return absolute
 
 
 def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
@@ -126,5 +136,7 @@ def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
             "audit_key_file": folder / settings.audit_key_file,
             "terminal_key_file": folder / settings.terminal_key_file,
             "plugins_file": folder / settings.plugins_file,
+            "campaigns_folder": folder / settings.campaigns_folder,
+            "metrics_token_file": settings.metrics_token_file and folder / settings.metrics_token_file,
         }
     )

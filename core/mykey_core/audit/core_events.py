@@ -8,6 +8,7 @@ from __future__ import annotations
 from mykey_core.audit.events import (
     CHECKS,
     CODE,
+    CODES,
     ISSUER,
     NAME,
     OID,
@@ -26,9 +27,10 @@ _APPROVED = {"approved_by": CODE, "reverses": UUID}
 
 CORE_EVENTS = (
     EventType("municipality.created"),
-    EventType("terminal.code_made", {"service_point": NAME}),
+    EventType("terminal.point_defined", {"service_point": NAME, "services": CODES}, {"actor": CODE}),
+    EventType("terminal.code_made", {"service_point": NAME}, {"actor": CODE}),
     EventType("terminal.enrolled", _TERMINAL),
-    EventType("terminal.revoked", {"terminal": UUID}),
+    EventType("terminal.revoked", {"terminal": UUID}, {"actor": CODE}),
     EventType("tap.done", {**_ACTION, "tap": UUID, "subject": SUBJECT, **_EVIDENCE}),
     EventType("tap.refused", {**_ACTION, "tap": UUID, "checks": CHECKS}, {"subject": SUBJECT}),
     EventType("action.done", _ACTION, {"subject": SUBJECT}),

@@ -19,6 +19,7 @@ MODULES = (
     "mykey_core.counter.tables",
     "mykey_core.worker.tables",
     "mykey_core.remote.tables",
+    "mykey_core.administration.tables",
 )
 
 for _module in MODULES:

@@ -60,15 +60,19 @@ class TerminalRegistry:
         self._cache: dict[bytes, tuple[Terminal, datetime]] = {}
         self._cache_lock = threading.Lock()
 
-    def define_service_point(self, name: str, title: Mapping[str, str], services: list[str]) -> None:
+    def define_service_point(
+        self, name: str, title: Mapping[str, str], services: list[str], *, actor: str | None = None
+    ) -> None:
         """Make a service point, or change what it offers."""
         values = {"title": dict(title), "services": services}
         own = (service_point.c.municipality == self._municipality) & (service_point.c.name == name)
         with self._database.writing() as session:
             if session.execute(update(service_point).where(own).values(**values)).rowcount == 0:
                 session.execute(insert(service_point).values(municipality=self._municipality, name=name, **values))
+            facts = {"service_point": name, "services": sorted(services), "actor": actor}
+            append(session, self._municipality, self._clock(), "terminal.point_defined", facts)
 
-    def new_code(self, point: str) -> str:
+    def new_code(self, point: str, *, actor: str | None = None) -> str:
         """A one-time enrolment code for a service point, valid for an hour; only its hash is stored.
 
         `ServicePointUnknown` when there is no such service point; it names those that there are.
@@ -85,7 +89,7 @@ class TerminalRegistry:
                     expires_at=now + CODE_LIFETIME,
                 )
             )
-            append(session, self._municipality, now, "terminal.code_made", {"service_point": point})
+            append(session, self._municipality, now, "terminal.code_made", {"service_point": point, "actor": actor})
         return code
 
     def _require_point(self, session: Session, point: str) -> None:
@@ -176,12 +180,13 @@ class TerminalRegistry:
             return None
         return Terminal(terminal_id, self._municipality, row.name, row.title, frozenset(row.services), row.public_key)
 
-    def revoke(self, terminal_id: UUID) -> None:
+    def revoke(self, terminal_id: UUID, *, actor: str | None = None) -> None:
         """Shut a lost terminal out: its tokens end at once, in every process within two seconds."""
         own = (terminal.c.municipality == self._municipality) & (terminal.c.id == terminal_id)
         with self._database.writing() as session:
             session.execute(update(terminal).where(own).values(state="revoked"))
-            append(session, self._municipality, self._clock(), "terminal.revoked", {"terminal": str(terminal_id)})
+            facts = {"terminal": str(terminal_id), "actor": actor}
+            append(session, self._municipality, self._clock(), "terminal.revoked", facts)
         with self._cache_lock:
             self._cache.clear()
 

@@ -21,7 +21,13 @@ from mykey_cardap.emulator.service_application.contents import MEMORY_SIZE
 from mykey_cardap.emulator.service_application.storage import Record, cmac
 from mykey_cardap.service_application.administration import ServiceAdministration, ServiceDirectory
 from mykey_cardap.service_application.channel import ServiceChannel
-from mykey_cardap.service_application.key_tree import card_keys, debit_context, debit_master, service_context, service_key
+from mykey_cardap.service_application.key_tree import (
+    card_keys,
+    debit_context,
+    debit_master,
+    service_context,
+    service_key,
+)
 from mykey_cardap.service_application.numbers import AID, Flag, Kind, Role
 from mykey_cardap.service_application.orders import OperationId, Order
 from mykey_cardap.service_application.profile import AccessRules, NewService, Parameters

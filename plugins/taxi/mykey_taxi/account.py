@@ -58,8 +58,15 @@ def _left(limit: int, used: int) -> int | None:
     return None if limit >= NO_LIMIT else max(limit - used, 0)
 
 
-def show_account(context: PluginContext, packs: PackSeries, request: TapRequest, database: PluginDatabase) -> TapResult:
-    """What a tap shows: the account, or that the person is not registered."""
+def show_account(
+    context: PluginContext,
+    packs: PackSeries,
+    request: TapRequest,
+    database: PluginDatabase,
+    *,
+    visit: bool = False,
+) -> TapResult:
+    """What a tap shows: the account, or that the person is not registered. In a cab it opens a visit for the fare."""
     rider_id = None if request.subject is None else Register(database).rider_of(request.subject)
     account = None if rider_id is None else account_of(packs, database, rider_id, request.at)
     code = "registered" if account is not None and account.registered else "not_registered"
@@ -68,4 +75,6 @@ def show_account(context: PluginContext, packs: PackSeries, request: TapRequest,
         return TapResult(Outcome.REFUSED, "taxi.not_registered", message)
     rows = (("left_today", account.left_today), ("left_this_year", account.left_this_year))
     facts = tuple((context.text(f"label.{name}"), left) for name, left in rows if left is not None)
-    return TapResult(Outcome.DONE, "taxi.account", message, view=(Facts(facts),))
+    return TapResult(
+        Outcome.DONE, "taxi.account", message, (Facts(facts),), ("fare",) if visit else (), opens_visit=visit
+    )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from mykey_core.api import Facts, Message, Outcome, PluginContext, PluginDatabase, TapRequest, TapResult
 from mykey_taxi.account import account_of, show_account
 from mykey_taxi.card_slot import report_lost
+from mykey_taxi.errors import OfferError
 from mykey_taxi.register import Register
 from mykey_taxi.registration import register
 from mykey_taxi.rules.packs import PackSeries
+from mykey_taxi.vouchers import Vouchers, grouped
 
 SERVICE = "taxi-desk"
 
@@ -27,6 +29,8 @@ class Desk:
         """Do what was asked for."""
         if self._request.action == "register":
             return self._register()
+        if self._request.action == "voucher":
+            return self._voucher()
         if self._request.action == "lost":
             return self._lost()
         return show_account(self._context, self._packs, self._request, self._database)
@@ -47,6 +51,20 @@ class Desk:
             return TapResult(Outcome.REFUSED, "taxi.not_registered", self._message("not_registered"))
         report_lost(self._context, self._database, rider_id, self._request.at)
         return self._shown("card_lost", rider_id)
+
+    def _voucher(self) -> TapResult:
+        subject = self._request.subject
+        rider_id = None if subject is None else Register(self._database).rider_of(subject)
+        try:
+            if rider_id is None:
+                raise OfferError("not_registered")
+            code = Vouchers(self._packs, self._database).issue(rider_id, self._request.at)
+        except OfferError as error:
+            name = "voucher_no_use" if error.reason == "yearly_limit" else error.reason
+            return TapResult(Outcome.REFUSED, error.code, self._message(name))
+        self._context.audit.record("taxi.voucher-issued", self._database, subject)
+        facts = Facts(((self._context.text("label.voucher"), grouped(code)),))
+        return TapResult(Outcome.DONE, "taxi.voucher_issued", self._message("voucher_issued"), view=(facts,))
 
     def _shown(self, code: str, rider_id: str) -> TapResult:
         """The account as facts; the visit lets the counter write the card for this person."""

@@ -5,6 +5,7 @@ TaxiError                 .code
 ├── InputError            .place             a ride, record or payment is not of the documented form
 ├── ZenginError           .record, .field    a transfer file cannot be built or was refused
 ├── CycleError            .cycle             a month cannot be closed, or is closed already
+├── OfferError            .reason            a ride online or a voucher is refused
 └── UploadError           .terminal, .sequence  a record contradicts what is stored
 """
 
@@ -53,6 +54,14 @@ class CycleError(TaxiError):
     def __init__(self, cycle: str, code: str, message: str) -> None:
         super().__init__(code, f"{cycle}: {message}")
         self.cycle = cycle
+
+
+class OfferError(TaxiError):
+    """A ride with a network, or a voucher, is refused; `reason` is worded for the terminal, and nothing was counted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"taxi.{reason}", f"{reason}: settle without subsidy, or ask the town's counter")
+        self.reason = reason
 
 
 class UploadError(TaxiError):

@@ -27,10 +27,10 @@ from mykey_core.api import (
     hookimpl,
 )
 from mykey_taxi import card_slot, desk, standing
-from mykey_taxi.account import show_account
 from mykey_taxi.closing import JOBS
 from mykey_taxi.desk import Desk
 from mykey_taxi.offline import settle_record
+from mykey_taxi.online import OnlineRide
 from mykey_taxi.programme import packs_of
 from mykey_taxi.shredder import TaxiShredder
 
@@ -78,11 +78,11 @@ def mykey_jobs(context: PluginContext) -> Sequence[Job]:
 
 @hookimpl
 def mykey_tap(context: PluginContext, request: TapRequest, database: PluginDatabase) -> TapResult | None:
-    """Register at the counter, or show a rider's registration and remaining uses."""
+    """Register at the counter; in a cab show remaining uses, a fare, and settle it online or with a voucher."""
     packs = packs_of(context.settings)
     if request.service == desk.SERVICE:
         return Desk(context, packs, request, database).act()
-    return show_account(context, packs, request, database) if request.service == SERVICE else None
+    return OnlineRide(context, packs, request, database).act() if request.service == SERVICE else None
 
 
 @hookimpl

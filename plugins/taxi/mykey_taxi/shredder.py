@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from mykey_core.api import Json, PluginDatabase
 from mykey_taxi.register import M, fetch, statement_totals
-from mykey_taxi.tables import card, card_pass, registration, rider
+from mykey_taxi.tables import card, card_pass, offer, registration, rider
 
 
 class TaxiShredder:
@@ -22,7 +22,7 @@ class TaxiShredder:
         """Delete registration, cards and the link to the person."""
         own = [row.rider_id for row in self._riders(subject, database)]
         gone = 0
-        for table in (card, card_pass, registration, rider):
+        for table in (offer, card, card_pass, registration, rider):
             for rider_id in own:
                 query = delete(table).where(table.c.municipality == M, table.c.rider_id == rider_id)
                 gone += database.execute(query, {"m": database.municipality}).rowcount

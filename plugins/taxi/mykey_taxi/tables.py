@@ -111,6 +111,30 @@ terminal = Table(
     ForeignKeyConstraint(["municipality", "operator_id"], ["taxi_operator.municipality", "taxi_operator.operator_id"]),
 )
 
+offer = Table(
+    "taxi_offer",
+    metadata,
+    _own(),
+    Column("offer_id", String(64), nullable=False),  # of a voucher: SHA-256 of its code, which is kept nowhere
+    Column("kind", String(8), nullable=False),  # online | voucher
+    Column("state", String(9), nullable=False),  # issued | reserved | settled | refused
+    Column("rider_id", String(32), nullable=False),
+    Column("made_at", UtcInstant, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    Column("point", String(64)),  # the service point that typed the fare
+    Column("board_at", UtcInstant),
+    Column("alight_at", UtcInstant),
+    Column("board_zone", String(64)),
+    Column("alight_zone", String(64)),
+    Column("meter_yen", Integer),
+    Column("discount_yen", Integer),
+    Column("subsidy_yen", Integer),  # as it was shown; the settlement decides again
+    Column("cash_yen", Integer),
+    Column("pack_hash", String(64)),
+    PrimaryKeyConstraint("municipality", "offer_id"),
+    Index("ix_taxi_offer_rider", "municipality", "rider_id", "state"),
+)
+
 ride = Table(
     "taxi_ride",
     metadata,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import segno
 from flask import Blueprint
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from mykey_core.api import PluginDatabase
 from mykey_taxi.account import account_of
-from mykey_taxi.errors import InputError
-from mykey_taxi.pages.shown import programme_title
+from mykey_taxi.errors import InputError, OfferError
+from mykey_taxi.pages.shown import decided_voucher, programme_title, voucher_row
 from mykey_taxi.programme import packs_of
 from mykey_taxi.register import Register, statement_totals
 from mykey_taxi.settlement.cycle import cycle_at, parse_cycle
 from mykey_taxi.settlement.documents import statement_of
 from mykey_taxi.settlement.lines import rides_of
-from mykey_web.api import date_text, download, plugin_request, redirect_after, render
+from mykey_taxi.vouchers import Vouchers, grouped
+from mykey_web.api import date_text, download, plugin_request, redirect_after, render, t
 
 citizen = Blueprint("taxi-mine", __name__, template_folder="../templates")
 
@@ -45,8 +48,39 @@ def show() -> str:
                  line.share_yen, line.note)
                 for line in lines
             ],
+            vouchers=[voucher_row(row, language) for row in _vouchers(database).waiting(rider)],
             months=sorted(statement_totals(database, rider).items(), reverse=True),
         )  # fmt: skip
+
+
+@citizen.post("/voucher")
+def voucher() -> str | Response:
+    """A new voucher with its QR code; the page is the only place that ever shows the code."""
+    asked = plugin_request()
+    try:
+        with asked.transaction() as database:
+            rider = _rider(database)
+            if rider is None:
+                raise OfferError("not_registered")
+            code = _vouchers(database).issue(rider, asked.at)
+            asked.context.audit.record("taxi.voucher-issued", database, asked.visitor.subject)
+    except OfferError as error:
+        return render("mykey_taxi/refused.html", code=error.code, text=t(f"reason.{error.reason}"))
+    picture = segno.make(code, error="m").svg_inline(scale=6, border=4, dark="#000", light="#fff")
+    qr = Markup(picture)  # noqa: S704 - made by segno from our own code
+    return render("mykey_taxi/voucher.html", code=grouped(code), qr=qr)
+
+
+@citizen.post("/voucher/decide")
+def decide() -> Response:
+    """The second step: the rider says that the ride was theirs, or was not."""
+    with plugin_request().reading() as database:
+        rider = _rider(database)
+    return redirect_after(".show", **({"notice": "vouchers.gone"} if rider is None else decided_voucher(rider)))
+
+
+def _vouchers(database: PluginDatabase) -> Vouchers:
+    return Vouchers(packs_of(plugin_request().context.settings), database)
 
 
 @citizen.get("/statement/<month>.pdf")

@@ -6,7 +6,9 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from mykey_taxi import held
-from mykey_taxi.pages.shown import held_row, operator_names
+from mykey_taxi.pages.shown import decided_voucher, held_row, operator_names, voucher_row
+from mykey_taxi.programme import packs_of
+from mykey_taxi.vouchers import Vouchers
 from mykey_web.api import plugin_request, redirect_after, render, requires_role
 
 staff = Blueprint("taxi-staff", __name__, template_folder="../templates")
@@ -23,6 +25,9 @@ def show() -> str:
         return render(
             "mykey_taxi/held.html",
             waiting=[held_row(ride, names, language) for ride in held.held(database)],
+            vouchers=[
+                voucher_row(row, language) for row in Vouchers(packs_of(asked.context.settings), database).waiting()
+            ],
             marked=[held_row(ride, names, language) for ride in held.flagged(database)],
         )
 
@@ -40,3 +45,10 @@ def decide() -> Response:
         if done:
             asked.context.audit.record(f"taxi.ride-{said}", database)
     return redirect_after(".show", notice=f"held.{said}" if done else "held.gone")
+
+
+@staff.post("/voucher")
+@requires_role(_CLERK)
+def voucher() -> Response:
+    """The second step of a voucher, where the rider does not take it."""
+    return redirect_after(".show", **decided_voucher())

@@ -20,9 +20,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("issued_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("municipality", "pass_id"),
-        sa.ForeignKeyConstraint(
-            ["municipality", "rider_id"], ["taxi_rider.municipality", "taxi_rider.rider_id"]
-        ),
+        sa.ForeignKeyConstraint(["municipality", "rider_id"], ["taxi_rider.municipality", "taxi_rider.rider_id"]),
     )
     op.create_index("ix_taxi_pass_rider", "taxi_pass", ["municipality", "rider_id"], unique=False)
 

@@ -9,6 +9,7 @@ from flask import Flask
 
 from mykey_core.hub import Hub
 from mykey_core.plugins.pages import Area
+from mykey_web.admin import views as admin
 from mykey_web.api_v1.remote import make_remote_api
 from mykey_web.counter import decisions, passkeys, records  # noqa: F401 - views of the counter
 from mykey_web.counter import views as counter
@@ -38,6 +39,7 @@ def add_pages(app: Flask, hub: Hub) -> None:
     mount(app, my.blueprint, Area.CITIZEN, catalogue=words, navigation=my.NAVIGATION)
     mount(app, passkeys.sign_in, Area.PUBLIC, catalogue=words, url_prefix="/sign-in/passkey")
     mount(app, counter.blueprint, Area.STAFF, catalogue=counter_words(), navigation=counter.NAVIGATION)
+    mount(app, admin.blueprint, Area.ADMIN, catalogue=admin.catalogue(), navigation=admin.NAVIGATION)
     mount_plugins(app, hub)
     provider = make_provider(app, hub, audiences)
     app.register_blueprint(make_endpoints(provider))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 from waitress.server import create_server
 
+from mykey_core.administration.setting_reference import settings_markdown
 from mykey_core.errors import MykeyError
 from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
@@ -118,6 +119,12 @@ def _towns(towns: Path) -> _Served:
 
 for _command in (terminals, revoke_terminal, uploads):
     hub.add_command(_command)
+
+
+@hub.command(name="settings")
+def settings_reference() -> None:
+    """Print the reference of `hub.toml` as Markdown: every member with its meaning, form and default."""
+    click.echo(settings_markdown(), nl=False)
 
 
 @hub.command()

@@ -1,1 +1,1 @@
-"""What an administrator does and sees: settings and grants with their history, campaigns, searching the audit, health."""
+"""What an administrator does and sees: settings and grants with history, campaigns, jobs, searching the audit."""

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mykey_core.settings import HubSettings
 
-_ON_PAGES = frozenset({"sessions", "counter", "jobs.threads", "jobs.in_server", "revocation.unknown_falls_back"})
+_ON_PAGES = frozenset({"sessions", "counter", "jobs.threads", "jobs.in_server"})
 VARIABLES = {"database_url": "MYKEY_DATABASE_URL", "database_owner_url": "MYKEY_DATABASE_OWNER_URL"}
 """Members that an environment variable overrides."""
 _NAMES = {bool: "true or false", int: "integer", str: "text", Path: "path", timedelta: "time (seconds or PT24H)"}
@@ -95,17 +95,21 @@ def _form(annotation: Any) -> str:
         return " or ".join(f"`{part}`" for part in parts)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return ", ".join(f"`{one.value}`" for one in annotation)
-    if origin is types.UnionType or str(origin) == "typing.Union":
+    return _composed(origin, parts) if parts else str(annotation)
+
+
+def _composed(origin: Any, parts: tuple[Any, ...]) -> str:
+    if origin is types.UnionType or origin is Union:
         return ", ".join(_form(part) for part in parts if part is not type(None))
     if origin is dict:
         return f"table: {_form(parts[0])} = {_form(parts[1])}"
-    if origin in (tuple, frozenset):
+    if origin in {tuple, frozenset}:
         return f"list of {_form(parts[0])}"
-    return _form(parts[0]) if parts else str(annotation)
+    return _form(parts[0])
 
 
 def _shown(default: Any) -> str:
-    if default is None or default == () or default == frozenset() or default == {}:
+    if default is None or default in ((), frozenset(), {}):
         return ""
     if isinstance(default, bool):
         return str(default).lower()

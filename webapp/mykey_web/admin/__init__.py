@@ -1,0 +1,1 @@
+"""Administration below /admin: views over `mykey_core.administration`. Wording is in `translations`."""

@@ -1,0 +1,269 @@
+"""Administration: every page in Japanese and English, every act in the audit, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+
+import pytest
+from sqlalchemy import text, update
+from werkzeug.test import TestResponse
+
+from mykey_core.audit.records import records_since
+from mykey_core.audit.sealer import Sealer
+from mykey_core.outbox.events import emit
+from mykey_core.portal.staff import StaffRegister
+from mykey_core.settings import load_settings
+from mykey_core.storage.engine import open_engine
+from mykey_core.storage.tables import outbox
+from mykey_testkit.browsers import PageClient, citizen_client, register, staff_client
+from mykey_testkit.hub import MUNICIPALITY, HubHarness
+
+EN = {"Accept": "text/html", "Accept-Language": "en"}
+PAGES = (
+    "", "plugins", "plugins/library", "plugins/taxi", "terminals", "points/new", "points/desk", "members",
+    "members/new", "members/test-administrator", "trust", "campaigns", "audit", "audit?event=terminal.&term=desk",
+    "jobs", "settings", "settings/sessions.staff_hours", "settings/jobs.in_server",
+)  # fmt: skip
+
+
+@pytest.fixture
+def admin(library_hub: HubHarness) -> PageClient:
+    """An administrator, signed in, in a town with a point and a terminal."""
+    library_hub.terminal()
+    library_hub.hub.terminals.define_service_point("desk", {"ja": "窓口"}, ["library-desk"])
+    return staff_client(library_hub, "adult", ["administrator"])
+
+
+def events(hub: HubHarness, name: str) -> list[dict[str, object]]:
+    """The facts of all records of one event."""
+    with hub.hub.database.reading() as session:
+        found = records_since(session, MUNICIPALITY, hub.clock().replace(year=2000))
+    return [dict(one.facts) for one in found if one.event == name]
+
+
+def shown(answer: TestResponse) -> str:
+    """The text of a page that must be there."""
+    assert answer.status_code == 200, answer.text[:2000]
+    return answer.text
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_admin_page_is_worded(admin: PageClient, language: str) -> None:
+    """No key without wording reaches a page."""
+    admin.get(f"/admin/?lang={language}")
+    for name in PAGES:
+        page = shown(admin.get(f"/admin/{name}"))
+        assert f'<html lang="{language}">' in page
+        assert re.search(r">\s*(admin|frame|check|setting)\.[a-z_.]+\s*<", page) is None, name
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/settings", "/admin/audit"])
+def test_only_administrators_come_in(library_hub: HubHarness, path: str) -> None:
+    """A citizen is led to the staff's door, a clerk is told which role is needed."""
+    assert citizen_client(library_hub, "adult").get(path).status_code == 303
+    assert staff_client(library_hub, "long-name", ["clerk"]).get(path).status_code == 403
+
+
+def test_a_clerk_can_do_nothing_either(library_hub: HubHarness) -> None:
+    """The role is looked at before a form is."""
+    clerk = staff_client(library_hub, "long-name", ["clerk"])
+    assert clerk.post("/admin/members", {"name": "me", "title": "x", "role": "administrator"}).status_code == 403
+
+
+def test_a_setting_is_written_after_its_difference(library_hub: HubHarness, admin: PageClient) -> None:
+    """Preview shows the difference and writes nothing; then the file, the history and the audit have it."""
+    path = library_hub.hub.settings.file
+    assert path is not None
+    before, mode = path.read_text(), stat.S_IMODE(path.stat().st_mode)
+    page = shown(admin.post("/admin/settings/sessions.staff_hours/preview", {"value": "6"}, headers=EN))
+    assert "+staff_hours = 6" in page
+    assert path.read_text() == before
+    digest = re.search(r'name="digest" value="([0-9a-f]{64})"', page)
+    assert digest is not None
+    written = {"value": "6", "digest": digest[1]}
+    assert admin.post("/admin/settings/sessions.staff_hours/write", written).status_code == 303
+    assert load_settings(path).sessions.staff_hours == 6
+    assert path.read_text().startswith(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert "+staff_hours = 6" in shown(admin.get("/admin/settings"))
+    (record,) = events(library_hub, "admin.settings_changed")
+    assert record["member"] == "sessions.staff_hours"
+    assert record["actor"] == "staff:test-administrator"
+
+
+def test_a_file_that_changed_meanwhile_is_not_overwritten(library_hub: HubHarness, admin: PageClient) -> None:
+    """What somebody wrote by hand between preview and writing stays, and the page says so afterwards."""
+    path = library_hub.hub.settings.file
+    assert path is not None
+    page = admin.post("/admin/settings/sessions.staff_hours/preview", {"value": "6"}).text
+    digest = re.search(r'name="digest" value="([0-9a-f]{64})"', page)
+    assert digest is not None
+    path.write_text("# by hand\n" + path.read_text())
+    written = {"value": "6", "digest": digest[1]}
+    refused = admin.post("/admin/settings/sessions.staff_hours/write", written)
+    assert refused.get_json()["code"] == "configuration_changed_meanwhile"
+    assert "staff_hours" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("sessions.staff_hours", "99", "setting_invalid"),
+        ("sessions.staff_hours", "six", "setting_invalid"),
+        ("jobs.in_server", "maybe", "setting_invalid"),
+        ("origin", "https://evil.example", "setting_unknown"),
+        ("show_evidence", "true", "setting_unknown"),
+        ("revocation.sources.none.type", "none", "setting_unknown"),
+    ],
+)
+def test_settings_that_pages_do_not_take(admin: PageClient, name: str, value: str, code: str) -> None:
+    """Values out of range, and members that open a door, are refused."""
+    assert admin.post(f"/admin/settings/{name}/preview", {"value": value}).get_json()["code"] == code
+
+
+def test_grants_are_taken_away_after_the_difference(library_hub: HubHarness, admin: PageClient) -> None:
+    """The difference shows the grant that goes; comments of the file stay; the audit names the plugin."""
+    path = library_hub.hub.settings.plugins_file
+    path.write_text("# by hand\n" + path.read_text())
+    wanted = {"enabled": "yes", "grant": ["tap", "database"]}
+    page = shown(admin.post("/admin/plugins/library/preview", wanted, headers=EN))
+    digest = re.search(r'name="digest" value="([0-9a-f]{64})"', page)
+    assert digest is not None
+    assert admin.post("/admin/plugins/library/write", {**wanted, "digest": digest[1]}).status_code == 303
+    after = path.read_text()
+    assert after.startswith("# by hand\n")
+    assert 'grants = ["database", "tap"]' in after
+    assert events(library_hub, "admin.plugin_changed")[0]["plugin"] == "library"
+    assert "Missing" in shown(admin.get("/admin/plugins/library", headers=EN))
+
+
+def test_a_grant_that_nobody_asked_for_cannot_be_given(library_hub: HubHarness, admin: PageClient) -> None:
+    """A forged form gives a plugin nothing that its manifest does not ask for."""
+    page = admin.post("/admin/plugins/library/preview", {"enabled": "yes", "grant": ["tap", "attribute:address"]}).text
+    assert "attribute:address" not in page
+    assert "attribute:address" not in library_hub.hub.settings.plugins_file.read_text()
+
+
+def test_a_lost_terminal_is_shut_out_at_once(library_hub: HubHarness, admin: PageClient) -> None:
+    """After the confirmation its token is worth nothing, and the record says who did it."""
+    terminal = library_hub.terminal()
+    assert terminal.get("/services").status_code == 200
+    path = f"/admin/terminals/{terminal.enrolment['terminal_id']}/revoke"
+    assert "cannot be undone" in shown(admin.get(path, headers=EN))
+    assert admin.post(path).status_code == 303
+    assert terminal.get("/services").status_code == 401
+    assert events(library_hub, "terminal.revoked")[-1]["actor"] == "staff:test-administrator"
+
+
+def test_a_point_and_its_code(library_hub: HubHarness, admin: PageClient) -> None:
+    """A new point with its code enrols a terminal; the code stands in no record."""
+    form = {"name": "gate-2", "title-ja": "改札2", "service": "library-desk"}
+    assert admin.post("/admin/points", form).status_code == 303
+    assert events(library_hub, "terminal.point_defined")[-1]["actor"] == "staff:test-administrator"
+    page = shown(admin.post("/admin/points/gate-2/code"))
+    code = re.search(r"<code>([A-Z0-9]{16})</code>", page)
+    assert code is not None
+    key = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+    body = {"code": code[1], "public_key": key, "name": "gate", "version": "1"}
+    enrolled = library_hub.app.test_client().post("/api/v1/terminals/enrolments", json=body)
+    assert enrolled.status_code == 201
+    with library_hub.hub.database.reading() as session:
+        records = records_since(session, MUNICIPALITY, library_hub.clock().replace(year=2000))
+    assert code[1] not in json.dumps([one.as_json() for one in records])
+
+
+@pytest.mark.parametrize("form", [{"name": "Bad Name"}, {"service": "no-such"}, {"title-ja": ""}])
+def test_a_point_that_is_not_complete(admin: PageClient, form: dict[str, str]) -> None:
+    """Each part of the form is checked by the hub, not by the browser alone."""
+    whole = {"name": "gate-2", "title-ja": "改札2", "service": "library-desk"}
+    assert admin.post("/admin/points", {**whole, **form}).get_json()["code"] == "service_point_form"
+
+
+def test_the_last_administrator_stays(admin: PageClient) -> None:
+    """Neither ending nor a change of roles takes the last administrator away; a second one makes it possible."""
+    assert admin.post("/admin/members/test-administrator/end").get_json()["code"] == "last_administrator"
+    demoted = {"name": "test-administrator", "title": "x", "role": "clerk"}
+    assert admin.post("/admin/members", demoted).get_json()["code"] == "last_administrator"
+    second = {"name": "sato", "title": "佐藤", "role": "administrator"}
+    assert admin.post("/admin/members", second).status_code == 303
+    assert admin.post("/admin/members", demoted).status_code == 303
+    assert admin.get("/admin/").status_code == 403
+
+
+def test_somebody_whose_access_ends_is_out_at_once(library_hub: HubHarness, admin: PageClient) -> None:
+    """Ending a clerk's access ends the running session."""
+    clerk = staff_client(library_hub, "long-name", ["clerk"])
+    assert clerk.get("/counter/").status_code == 200
+    assert admin.post("/admin/members/test-clerk/end").status_code == 303
+    assert clerk.get("/counter/").status_code == 303
+
+
+def test_an_invitation_links_a_card(library_hub: HubHarness, admin: PageClient) -> None:
+    """The code on the page lets a new clerk in."""
+    admin.post("/admin/members", {"name": "sato", "title": "佐藤", "role": "clerk"})
+    page = shown(admin.post("/admin/members/sato/invite"))
+    code = re.search(r"<code>([A-Z0-9]{12})</code>", page)
+    assert code is not None
+    browser = PageClient(library_hub)
+    register(library_hub, "long-name")
+    assert browser.sign_in("long-name", "staff", code[1]).status_code == 200
+    with library_hub.hub.database.reading() as session:
+        known = StaffRegister(MUNICIPALITY).get(session, "sato")
+    assert known is not None
+    assert known.person_id is not None
+
+
+def test_a_search_finds_shortens_and_is_recorded(library_hub: HubHarness, admin: PageClient) -> None:
+    """Pairwise ids are shortened, a search by one is refused, and the search stands in the audit."""
+    library_hub.terminal().tap("adult", "library-desk", "link", patron_number="10000017")
+    subject = events(library_hub, "tap.done")[-1]["subject"]
+    page = shown(admin.get("/admin/audit?event=tap.", headers=EN))
+    assert "tap.done" in page
+    assert str(subject) not in page
+    assert f"{str(subject)[:6]}…" in page
+    assert "cannot be searched" in shown(admin.get(f"/admin/audit?term={subject}", headers=EN))
+    assert events(library_hub, "admin.audit_searched")[0]["filters"] == ["event"]
+
+
+def test_verification_says_that_the_log_is_intact(library_hub: HubHarness, admin: PageClient) -> None:
+    """And what it looked at stands in the audit; a text that is no checkpoint of this log is refused."""
+    Sealer(library_hub.hub.database, MUNICIPALITY, library_hub.clock).seal(sweep=True)
+    assert "Intact" in shown(admin.post("/admin/audit/verify", {"checkpoint": ""}, headers=EN))
+    assert events(library_hub, "admin.audit_verified")[0]["intact"] is True
+    refused = admin.post("/admin/audit/verify", {"checkpoint": "no checkpoint"})
+    assert refused.get_json()["code"] == "checkpoint_invalid"
+
+
+def test_verification_finds_a_record_that_was_edited(library_hub: HubHarness, admin: PageClient) -> None:
+    """Somebody who owns the tables takes the wall down and edits: the page says that the log is not intact."""
+    Sealer(library_hub.hub.database, MUNICIPALITY, library_hub.clock).seal(sweep=True)
+    owner = open_engine(library_hub.hub.settings.database_owner_url or library_hub.hub.settings.database_url)
+    with owner.begin() as connection:
+        if owner.dialect.name == "sqlite":
+            names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+            for name in names:
+                connection.execute(text(f'DROP TRIGGER "{name}"'))
+        else:
+            connection.execute(text("ALTER TABLE audit_record DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE audit_record SET event = 'tap.done' WHERE event = 'terminal.enrolled'"))
+    owner.dispose()
+    page = shown(admin.post("/admin/audit/verify", {"checkpoint": ""}, headers=EN))
+    assert "not intact" in page
+    assert "A record was edited" in page
+
+
+def test_what_was_given_up_is_tried_again(library_hub: HubHarness, admin: PageClient) -> None:
+    """The page lists it without what it says; the button makes it due; a second press is refused."""
+    with library_hub.hub.database.writing() as session:
+        event = emit(session, MUNICIPALITY, library_hub.clock(), "x.y", subscribers=["library"], facts={"a": "canary"})
+        own = outbox.c.municipality == MUNICIPALITY
+        session.execute(update(outbox).where(own).values(due_at=None, attempts=12))
+    page = shown(admin.get("/admin/jobs"))
+    assert "x.y" in page
+    assert "canary" not in page
+    form = {"event": str(event), "subscriber": "library"}
+    assert admin.post("/admin/jobs/retry", form).status_code == 303
+    assert admin.post("/admin/jobs/retry", form).get_json()["code"] == "job_not_given_up"
+    assert events(library_hub, "admin.job_retried")[0]["event"] == str(event)

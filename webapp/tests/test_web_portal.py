@@ -249,6 +249,19 @@ def test_charts_are_pictures_with_their_table(library_hub: HubHarness) -> None:
             bar_chart("x", ["a"], [Series("y", [1, 2])])
 
 
+def test_long_names_of_bars_are_shortened_with_their_title(library_hub: HubHarness) -> None:
+    """Eight wide characters fit; a longer name ends in an ellipsis, and its title and its table row have all of it."""
+    labels = ["前橋駅前広場北口", "特定非営利活動法人まえばし福祉タクシー <b>"]
+    with library_hub.app.test_request_context(headers=EN):
+        tree = ET.fromstring(str(bar_chart("Rides", labels, [Series("Rides", [1, 2])])))  # noqa: S314 - made here
+    first, second = tree.findall(".//text[@class='chart__label']")
+    assert first.text == labels[0]
+    title = second.find("title")
+    assert title is not None
+    assert (title.text, title.tail) == (labels[1], "特定非営利活動…")
+    assert [cell.text for cell in tree.findall(".//tbody/tr/th")] == labels
+
+
 # -- consents ---------------------------------------------------------------------------------------------------
 
 

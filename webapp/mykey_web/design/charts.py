@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 from math import ceil, floor, log10
 from typing import Final
+from unicodedata import east_asian_width
 
 from flask import g
 from markupsafe import Markup, escape
@@ -21,6 +22,7 @@ Number = int | float
 _WIDTH: Final = 480
 _ROW: Final = 30
 _LABEL: Final = 132
+_LABEL_EMS: Final = 8.2  # that fit before the bars
 _RIGHT: Final = 64
 _PLOT_HEIGHT: Final = 200
 _SERIES: Final = 6
@@ -42,7 +44,7 @@ def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, un
     body = Markup("")
     for place, label in enumerate(labels):
         y = place * step
-        body += _text(_LABEL - 8, y + step / 2 - 1, label, "chart__label", anchor="end")
+        body += _label(y + step / 2 - 1, label)
         for number, one in enumerate(series):
             body += _bar(number, y + 6 + 18 * number, one.values[place], top, unit)
     height = step * len(labels) + 4
@@ -83,6 +85,21 @@ def _ceiling(series: Sequence[Series]) -> float:
     greatest = max(max(one.values) for one in series) or 1
     power = 10.0 ** floor(log10(greatest))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= greatest)
+
+
+def _label(y: float, label: str) -> Markup:
+    """The name of a bar; one that is too long for its place is cut with an ellipsis, and its title has all of it."""
+    if sum(map(_ems, label)) <= _LABEL_EMS:
+        return _text(_LABEL - 8, y, label, "chart__label", anchor="end")
+    ends = accumulate(map(_ems, label))
+    short = "".join(letter for letter, end in zip(label, ends, strict=True) if end <= _LABEL_EMS - 1)
+    shown = Markup("<title>{}</title>{}").format(label, f"{short.rstrip()}…")
+    return _text(_LABEL - 8, y, shown, "chart__label", anchor="end")
+
+
+def _ems(character: str) -> float:
+    """About how wide a character is."""
+    return 1.0 if east_asian_width(character) in "WFA" else 0.6
 
 
 def _bar(number: int, y: float, value: Number, top: float, unit: str) -> Markup:

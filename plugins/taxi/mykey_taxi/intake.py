@@ -21,7 +21,7 @@ from mykey_taxi.rules.ledger import Ledger
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.rules.ride import Flag, Ride, Verdict
 from mykey_taxi.settlement.cycle import cycle_of
-from mykey_taxi.tables import cycle, ride, ride_rider, settlement
+from mykey_taxi.tables import cycle, operator, ride, ride_rider, settlement
 from mykey_taxi.upload.record import RideRecord
 
 _OVER_LIMIT, _AMOUNT_DIFFERS, _PACK_DIFFERS = map(int, (Flag.OVER_LIMIT, Flag.AMOUNT_DIFFERS, Flag.PACK_DIFFERS))
@@ -69,6 +69,7 @@ def take(database: PluginDatabase, packs: PackSeries, record: RideRecord, arriva
     known = _known(database, record)
     if known is not None:
         return _again(record, arrival, facts, known)
+    _check_sequence(database, record, arrival)
     month, late = (None, False) if arrival.held else open_cycle(database, facts, arrival.received_at)
     verdict = judge(packs, ledger_at(database, packs, facts), facts)
     told = (record.rule_pack_hash, record.subsidy_yen, record.cash_yen)
@@ -82,8 +83,19 @@ def take(database: PluginDatabase, packs: PackSeries, record: RideRecord, arriva
     return _receipt(record.ride_id, month, verdict, flags, late=late, new=True)
 
 
+def _check_sequence(database: PluginDatabase, record: RideRecord, arrival: Arrival) -> None:
+    """`UploadError` where another ride of the terminal has this number, as after a copy of its disk (TX-U2)."""
+    query = select(ride.c.ride_id).where(
+        ride.c.municipality == M, ride.c.terminal == bindparam("t"), ride.c.seq == bindparam("s")
+    )
+    if database.execute(query, {"m": database.municipality, "t": arrival.terminal, "s": record.seq}).first():
+        message = "another ride of this terminal has this number; the first one stays"
+        raise UploadError(arrival.terminal, record.seq, "taxi.sequence_reused", message)
+
+
 def open_cycle(database: PluginDatabase, facts: Ride, received: datetime) -> tuple[str, bool]:
     """The month that a ride belongs to (TX-M1); never one whose close has begun."""
+    hold_months(database, closing=False)
     month, late = cycle_of(instant(facts.board), received)
     query = (
         select(cycle.c.state)
@@ -93,6 +105,16 @@ def open_cycle(database: PluginDatabase, facts: Ride, received: datetime) -> tup
     while database.execute(query, {"m": database.municipality, "cycle": str(month)}).first() is not None:
         month, late = month.following, True
     return str(month), late
+
+
+def hold_months(database: PluginDatabase, *, closing: bool) -> None:
+    """Until the commit, no close begins (of an upload) or no ride gets a month (of a close, which waits for uploads).
+
+    The row of the first operator stands for the months, since the row of a month that is not closing does not exist.
+    Without this, a ride that is committed while its month closes would be in that month and paid by none.
+    """
+    query = select(operator.c.operator_id).where(operator.c.municipality == M).order_by(operator.c.operator_id).limit(1)
+    database.execute(query.with_for_update(read=not closing), {"m": database.municipality}).first()
 
 
 def ledger_at(database: PluginDatabase, packs: PackSeries, facts: Ride) -> Ledger:

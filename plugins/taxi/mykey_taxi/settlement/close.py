@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from mykey_core.api import PluginDatabase
 from mykey_taxi.errors import CycleError
+from mykey_taxi.intake import hold_months
 from mykey_taxi.register import M, fetch
 from mykey_taxi.rules.packs import PackSeries
 from mykey_taxi.settlement.corrections import Correction, corrections_of, uses_booked
@@ -82,6 +83,7 @@ class MonthClose:
 
     def _run(self, now: datetime) -> ClosedMonth:
         with self._begin() as database:
+            hold_months(database, closing=True)
             state = self._state(database)
             if state == "closed":
                 return read_month(database, str(self._cycle))

@@ -200,6 +200,7 @@ def test_a_close_killed_at_every_transaction_ends_the_same(fresh_town: Any) -> N
     assert steps > 4
 
 
+@pytest.mark.nightly
 @pytest.mark.postgres
 def test_a_close_killed_on_postgresql_ends_the_same(postgres_town: Any) -> None:
     """SIGKILL before the n-th commit, for every n: the server rolls that back, and the next close ends the same."""

@@ -17,6 +17,9 @@ from mykey_core.hub import Hub
 from mykey_web.all_pages import add_pages
 from mykey_web.api_v1.blueprint import make_api
 from mykey_web.api_v1.description import add_problems
+from mykey_web.operations.metrics import RequestCounts
+from mykey_web.operations.observed import observe
+from mykey_web.operations.probes import make_probes
 from mykey_web.pages import errors
 from mykey_web.sessions.headers import secure
 
@@ -44,7 +47,10 @@ def create_app(hub: Hub) -> Flask:
     add_pages(app, hub)
     _register_errors(app)
     app.after_request(secure)
+    counts = RequestCounts()
+    app.register_blueprint(make_probes(hub, counts))
     proxies = hub.settings.sessions.proxies
+    observe(app, counts, behind_proxy=bool(proxies))
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=0)  # type: ignore[method-assign]
     app.wsgi_app = AtOrigin(app.wsgi_app, hub.settings.origin)  # type: ignore[method-assign]  # Flask's way to wrap it

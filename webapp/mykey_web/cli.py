@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
 from waitress.server import create_server
 
 from mykey_core.administration.setting_reference import settings_markdown
 from mykey_core.errors import MykeyError
-from mykey_core.hub import Hub, open_hub, upgrade_database
+from mykey_core.hub import open_hub, upgrade_database
 from mykey_core.settings import load_settings
-from mykey_core.upkeep import looked_after
-from mykey_core.worker.run import Worker
-from mykey_web.app import create_app
+from mykey_web.operations.logs import configure_logs
+from mykey_web.operations.serving import look_after, open_served
 from mykey_web.problem_list import as_markdown, problem_codes
 from mykey_web.setup import write_new_hub
-from mykey_web.tenants import Application, open_towns
 from mykey_web.terminal_cli import revoke_terminal, terminals, uploads
 
 _config = click.option(
@@ -84,37 +80,18 @@ def enrolment_code(config: Path, point: str) -> None:
 @click.option("--port", type=int, default=8000, show_default=True)
 @click.option("--threads", type=int, default=8, show_default=True)
 def serve(config: Path, towns: Path | None, host: str, port: int, threads: int) -> None:
-    """Serve the hub, or those of several towns; put a TLS terminating proxy in front of it in production."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    """Serve the hub, or those of several towns, in one process; `mykey serve` is for production."""
+    configure_logs("text")
     try:
-        served = _one_town(config) if towns is None else _towns(towns)
+        served = open_served(config, towns)
         with ExitStack() as stack:
-            for opened in served.hubs:
-                stack.enter_context(looked_after(opened))
-                if opened.settings.jobs.in_server:
-                    stack.enter_context(Worker(opened).running())
+            look_after(served, stack)
             server = create_server(served.application, host=host, port=port, threads=threads)
             click.echo(json.dumps({"ready": f"http://{host}:{port}", **served.announced}))
             sys.stdout.flush()
             server.run()
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
-
-
-class _Served(NamedTuple):
-    application: Application
-    hubs: list[Hub]
-    announced: dict[str, Any]
-
-
-def _one_town(config: Path) -> _Served:
-    opened = open_hub(load_settings(config))
-    return _Served(create_app(opened), [opened], {"origin": opened.settings.origin})
-
-
-def _towns(towns: Path) -> _Served:
-    front = open_towns(towns)
-    return _Served(front, list(front.hubs.values()), {"towns": front.addresses})
 
 
 for _command in (terminals, revoke_terminal, uploads):

@@ -1,0 +1,1 @@
+"""Running a hub: the server, metrics, probes and logs. What a hub does for people is not here."""

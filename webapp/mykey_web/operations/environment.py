@@ -1,0 +1,9 @@
+"""The environment variables by which `mykey serve` tells its worker processes what to open."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONFIG: Final = "MYKEY_SERVE_CONFIG"
+TOWNS: Final = "MYKEY_SERVE_TOWNS"
+LOGS: Final = "MYKEY_SERVE_LOGS"

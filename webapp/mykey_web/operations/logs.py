@@ -1,0 +1,76 @@
+"""Logs: one JSON line an event with the request's id, and no personal data whatever a library puts into an exception.
+
+Everything that speaks by Python's logging comes through here; what is logged is decided where it happens. An exception
+is told by its type and the places in the code, never by its words, because words may hold what somebody has typed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from pathlib import PurePath
+from typing import Any, Final
+
+import structlog
+from structlog.contextvars import merge_contextvars
+
+FORMATS: Final = ("json", "text")
+_FRAMES: Final = 12
+Event = MutableMapping[str, Any]
+
+
+def exceptions_without_words(_logger: object, _name: str, event: Event) -> Event:
+    """Put type and places of an exception in place of its traceback; its causes as well."""
+    info = event.pop("exc_info", None)
+    error = info[1] if isinstance(info, tuple) else info if isinstance(info, BaseException) else None
+    if info is True:
+        error = sys.exc_info()[1]
+    if error is not None:
+        event["exception"] = [_told(one) for one in _chain(error)]
+    return event
+
+
+def configure_logs(form: str = "json", level: int = logging.INFO) -> None:
+    """Send every log line of this process to standard error, as JSON or as text for a person."""
+    shared = [
+        merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        exceptions_without_words,
+    ]
+    last = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    )
+    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared[:1], structlog.stdlib.ExtraAdder({"endpoint", "method", "status", "milliseconds"}),
+                           *shared[1:]],
+        processors=[remove, last],
+    )  # fmt: skip
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("httpx", "httpcore", "alembic", "waitress.queue"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # httpx tells whole addresses
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in found:
+        found.append(current)
+        current = current.__cause__ or current.__context__
+    return found
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    places = [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"type": type(error).__name__, "places": places}

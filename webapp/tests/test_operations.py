@@ -1,0 +1,171 @@
+"""Running a hub: probes, metrics, logs without persons, and the server in production."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from mykey_core.errors import ConfigurationError
+from mykey_testkit.browsers import citizen_client
+from mykey_testkit.hub import HubHarness
+from mykey_web.app import create_app
+from mykey_web.demo import processes
+from mykey_web.demo.town import make_town
+from mykey_web.operations.logs import configure_logs
+
+TOKEN = "a-token-that-only-prometheus-has"
+CANARY = "10000017"
+
+
+def with_token(hub: HubHarness, folder: Path) -> HubHarness:
+    """The hub's application, with metrics."""
+    path = folder / "metrics-token"
+    path.write_text(TOKEN + "\n")
+    path.chmod(0o600)
+    settings = hub.hub.settings.model_copy(update={"metrics_token_file": path})
+    object.__setattr__(hub.hub, "settings", settings)
+    hub.app = create_app(hub.hub)
+    return hub
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What goes into the log as JSON, while the test runs."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    configure_logs("json")
+    kept = io.StringIO()
+    handler = root.handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(kept)
+    yield kept
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+def test_probes(library_hub: HubHarness) -> None:
+    """The process lives; it is ready while the CRLs are fresh, and says what is missing when they have ended."""
+    client = library_hub.app.test_client()
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.get_json()["failed"]) == (200, [])
+
+
+def test_not_ready_without_fresh_crls(library_hub: HubHarness) -> None:
+    """A load balancer takes a hub out that would refuse every card."""
+    from datetime import timedelta
+
+    library_hub.clock.now += timedelta(days=30)
+    answer = library_hub.app.test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json()["failed"] == ["revocation.closed"]
+
+
+def test_metrics_need_the_token(library_hub: HubHarness, tmp_path: Path) -> None:
+    """404 where none is configured, 401 with another, and what Prometheus can read with the right one."""
+    assert library_hub.app.test_client().get("/metrics").status_code == 404
+    client = with_token(library_hub, tmp_path).app.test_client()
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer " + TOKEN[:-1]}).status_code == 401
+    client.get("/healthz")
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    found = {one.name: one for one in text_string_to_metric_families(answer.text)}
+    counted = {tuple(sample.labels.values()): sample.value for sample in found["mykey_requests"].samples}
+    assert counted["probes.healthz", "200"] == 1
+    checks = {sample.labels["check"]: sample.value for sample in found["mykey_check_level"].samples}
+    assert checks["database"] == 0
+    assert found["mykey_revocation_seconds_left"].samples[0].value > 0
+
+
+def test_a_tap_is_counted_though_it_passes_flask_by(library_hub: HubHarness, tmp_path: Path) -> None:
+    """The lane's proofs are in the figures, and neither a serial nor a patron's number is."""
+    hub = with_token(library_hub, tmp_path)
+    hub.terminal().tap("adult", "library-desk", "link", patron_number=CANARY)
+    text = hub.app.test_client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    assert 'mykey_requests_total{endpoint="api_v1.prove",status="200"} 1.0' in text
+    assert CANARY not in text
+
+
+@pytest.mark.parametrize(("mode", "text"), [(0o644, TOKEN), (0o600, "short")])
+def test_an_unsafe_token_file_stops_the_start(library_hub: HubHarness, tmp_path: Path, mode: int, text: str) -> None:
+    """A token that others can read or guess is refused."""
+    path = tmp_path / "metrics-token"
+    path.write_text(text)
+    path.chmod(mode)
+    settings = library_hub.hub.settings.model_copy(update={"metrics_token_file": path})
+    object.__setattr__(library_hub.hub, "settings", settings)
+    with pytest.raises(ConfigurationError, match="metrics_token_file"):
+        create_app(library_hub.hub)
+
+
+def test_every_answer_has_an_id_that_the_log_has_too(library_hub: HubHarness, lines: io.StringIO) -> None:
+    """A request's id is made by the hub; one that a stranger sends is not taken over."""
+    answer = library_hub.app.test_client().get("/healthz", headers={"X-Request-ID": "forged-forged"})
+    own = answer.headers["X-Request-ID"]
+    assert re.fullmatch("[0-9a-f]{32}", own)
+    line = json.loads(lines.getvalue().splitlines()[-1])
+    assert line["request_id"] == own
+    assert (line["endpoint"], line["status"], line["logger"]) == ("probes.healthz", 200, "mykey.access")
+
+
+def test_no_canary_reaches_the_log(library_hub: HubHarness, lines: io.StringIO) -> None:
+    """A tap, pages of a citizen, a wrong address with a number in it, a refused body: none of it is in the log."""
+    terminal = library_hub.terminal()
+    terminal.tap("adult", "library-desk", "link", patron_number=CANARY)
+    browser = citizen_client(library_hub, "adult")
+    for path in ("/my/", f"/my/{CANARY}", f"/admin/audit?term={CANARY}", f"/p/library/{CANARY}"):
+        browser.get(path)
+    terminal.post("/taps", {"service": CANARY, "action": CANARY})
+    text = lines.getvalue()
+    assert len(text.splitlines()) > 8
+    assert CANARY not in text
+    for word in ("Authorization", "Bearer", "mykey-session", "127.0.0.1"):
+        assert word not in text
+
+
+def test_an_exception_is_told_without_its_words(lines: io.StringIO) -> None:
+    """Type and places are there, of its cause as well; what somebody typed is not."""
+    try:
+        try:
+            int(CANARY + "x")
+        except ValueError as error:
+            raise RuntimeError(f"cannot take {CANARY}") from error
+    except RuntimeError as error:
+        logging.getLogger("mykey_web.app").exception("unexpected %s", type(error).__name__)
+    line = json.loads(lines.getvalue())
+    assert [one["type"] for one in line["exception"]] == ["RuntimeError", "ValueError"]
+    assert line["exception"][0]["places"][0].startswith("test_operations.py:")
+    assert CANARY not in lines.getvalue()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_server_in_production(tmp_path: Path, workers: str) -> None:
+    """`mykey serve` answers with one process and with two, whose counts are added, and ends when it is told to."""
+    from datetime import UTC, datetime
+
+    port = processes.free_port()
+    town = make_town(tmp_path, f"http://127.0.0.1:{port}", datetime.now(UTC))
+    path = town.config.parent / "metrics-token"
+    path.write_text(TOKEN)
+    path.chmod(0o600)
+    town.config.write_text('metrics_token_file = "metrics-token"\n' + town.config.read_text())
+    arguments = ["serve", "--config", str(town.config), "--port", str(port), "--workers", workers]
+    log = tmp_path / "serve.log"
+    with processes.Child(arguments, log) as server:
+        assert server.announcement == {"ready": f"http://127.0.0.1:{port}"}
+        processes._wait_for_answer(f"http://127.0.0.1:{port}/healthz", server)
+        for _ in range(19):
+            assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        answer = httpx.get(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert 'mykey_requests_total{endpoint="probes.readyz",status="200"} 19.0' in answer.text
+    assert not server.running
+    for line in log.read_text().splitlines():
+        json.loads(line)

@@ -82,7 +82,8 @@ def _member(name: str, field: FieldInfo) -> Member:
     form = _form(field.annotation)
     if isinstance(low, int) and isinstance(high, int):
         form = f"{form}, {low} to {high}"
-    kind = field.annotation if field.annotation in (int, bool, str) else None
+    known: tuple[type[Any], ...] = (bool, int, str)
+    kind = next((one for one in known if one is field.annotation), None)
     number = {key: value if isinstance(value, int) else None for key, value in (("low", low), ("high", high))}
     return Member(name, form, required, _shown(default), kind, number["low"], number["high"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from flask import request
@@ -96,7 +97,7 @@ def _points() -> list[ServicePoint]:
     return [ServicePoint(row.name, row.title, list(row.services)) for row in rows]
 
 
-def _services() -> list[tuple[str, Mapping[str, str]]]:
+def _services() -> list[tuple[str, Mapping[Any, str]]]:
     """(name, titles) of every service that an active plugin offers."""
     manifests = [plugin.context.manifest for _, plugin in sorted(hub().plugins.plugins.items())]
-    return [(service.name, dict(service.title)) for manifest in manifests for service in manifest.services]
+    return [(service.name, service.title) for manifest in manifests for service in manifest.services]

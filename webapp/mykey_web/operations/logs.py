@@ -34,7 +34,7 @@ def exceptions_without_words(_logger: object, _name: str, event: Event) -> Event
 
 def configure_logs(form: str = "json", level: int = logging.INFO) -> None:
     """Send every log line of this process to standard error, as JSON or as text for a person."""
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -14,7 +14,8 @@ from pathlib import PurePath
 from typing import Any, Final
 
 import structlog
-from structlog.contextvars import merge_contextvars
+
+from mykey_web.operations.environment import REQUEST_ID
 
 FORMATS: Final = ("json", "text")
 _FRAMES: Final = 12
@@ -32,10 +33,17 @@ def exceptions_without_words(_logger: object, _name: str, event: Event) -> Event
     return event
 
 
+def with_request_id(_logger: object, _name: str, event: Event) -> Event:
+    """Add the id of the request that this thread is busy with."""
+    if REQUEST_ID.get():
+        event["request_id"] = REQUEST_ID.get()
+    return event
+
+
 def configure_logs(form: str = "json", level: int = logging.INFO) -> None:
     """Send every log line of this process to standard error, as JSON or as text for a person."""
     shared: list[structlog.typing.Processor] = [
-        merge_contextvars,
+        with_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -13,8 +13,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from flask import Flask, request
-from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from mykey_web.operations.environment import REQUEST_ID
 from mykey_web.operations.metrics import RequestCounts
 
 ENDPOINT: Final = "mykey.endpoint"
@@ -55,12 +55,12 @@ class Observed:
             status = line[:3]
             return start_response(line, [*headers, (HEADER, own)], *rest)
 
-        bind_contextvars(request_id=own)
+        kept = REQUEST_ID.set(own)
         try:
             return self._app(environ, start)
         finally:
             self._told(environ, status, time.perf_counter() - began)
-            unbind_contextvars("request_id")
+            REQUEST_ID.reset(kept)
 
     def _id_of(self, environ: Environ) -> str:
         given = environ.get("HTTP_X_REQUEST_ID", "") if self._behind_proxy else ""

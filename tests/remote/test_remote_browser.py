@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,10 +26,15 @@ def test_agreeing_leads_to_the_plugin(town: Any) -> None:
         f"mykey-session-{town.hub.municipality}", domain=urlsplit(town.hub.origin).hostname
     )
     assert session is not None
+    with ThreadPoolExecutor(1) as pool:  # another Playwright of this run may hold the main thread's event loop
+        pool.submit(_agree, chromium, session.key, session.value, town).result()
+
+
+def _agree(chromium: str, cookie: str, value: str, town: Any) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         context = browser.new_context(locale="en")
-        context.add_cookies([{"name": session.key, "value": session.value, "url": town.hub.origin}])
+        context.add_cookies([{"name": cookie, "value": value, "url": town.hub.origin}])
         page = context.new_page()
         page.goto(f"{town.plugin}/login")
         assert faults_of(page.content()) == []

@@ -31,6 +31,7 @@ READY = "body[data-ready=true]"
 
 def violations(page: Page) -> list[str]:
     """What axe finds wrong, as `rule: element` lines; and whether the page is wider than a small screen."""
+    page.wait_for_load_state()
     found = Axe().run(page, options=AXE_OPTIONS).response["violations"]
     lines = [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
     page.set_viewport_size({"width": 320, "height": 640})

@@ -131,6 +131,8 @@ def announce(origin: str, announcement: dict[str, str]) -> None:
     click.echo(f"  窓口（職員用） · the counter for staff: {origin}/counter/ ", nl=False)
     click.echo("職員カード「長い氏名と住所」 · staff card “Long name and address”; ", nl=False)
     click.echo("監督者「外国の人の氏名」 · supervisor “Foreign resident”")
+    click.echo(f"  管理 · administration: {origin}/admin/ ", nl=False)
+    click.echo("管理者「券面入力補助用暗証番号がロックされたカード」 · administrator “Blocked text PIN”")
     click.echo("  開いてカードをかざしてください（暗証番号は画面のカードに書いてあります）。終了は Ctrl-C。")
     click.echo("  Open it and tap a card (its PIN is written beside it). End with Ctrl-C. All people are synthetic.")
 

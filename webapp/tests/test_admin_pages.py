@@ -13,12 +13,14 @@ from werkzeug.test import TestResponse
 from mykey_core.audit.records import records_since
 from mykey_core.audit.sealer import Sealer
 from mykey_core.outbox.events import emit
+from mykey_core.plugin_kit.quality import RULES
 from mykey_core.portal.staff import StaffRegister
 from mykey_core.settings import load_settings
 from mykey_core.storage.engine import open_engine
 from mykey_core.storage.tables import outbox
 from mykey_testkit.browsers import PageClient, citizen_client, register, staff_client
 from mykey_testkit.hub import MUNICIPALITY, HubHarness
+from mykey_web.admin.frame import catalogue
 
 EN = {"Accept": "text/html", "Accept-Language": "en"}
 PAGES = (
@@ -267,3 +269,9 @@ def test_what_was_given_up_is_tried_again(library_hub: HubHarness, admin: PageCl
     assert admin.post("/admin/jobs/retry", form).status_code == 303
     assert admin.post("/admin/jobs/retry", form).get_json()["code"] == "job_not_given_up"
     assert events(library_hub, "admin.job_retried")[0]["event"] == str(event)
+
+
+def test_every_quality_rule_is_worded() -> None:
+    """A rule that is added to the quality list is noticed here."""
+    words = catalogue()
+    assert [rule for rule in RULES if not words.has(f"admin.rule.{rule}")] == []

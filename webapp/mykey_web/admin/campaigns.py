@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flask import Response, request
@@ -58,7 +59,7 @@ def _page(name: str, *, holds: bool | None = None) -> str:
     labels = [t(f"admin.campaigns.state.{state}") for state in states]
     series = [charts.Series(t("admin.campaigns.cards"), [found.counts[state] for state in states])]
     picture = charts.bar_chart(t("admin.campaigns.states"), labels, series)
-    return render("admin/campaign.html", campaign=found, picture=picture, holds=holds)
+    return render("admin/campaign.html", campaign=found, picture=picture, holds=holds, instant=datetime.fromisoformat)
 
 
 def _known(name: str) -> CampaignState:

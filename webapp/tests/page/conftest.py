@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, ViewportSize, sync_playwright
 
 from mykey_web.demo import processes
+from mykey_web.demo.clerks import add_clerks
 from mykey_web.demo.cli import new_code
 from mykey_web.demo.town import SELF_CHECK, SERVICE_POINT, make_town
 
@@ -93,6 +94,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def self_check(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The self-check machine of the library, with a hub of its own."""
     running = Demo(tmp_path_factory.mktemp("self-check"), SELF_CHECK)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def town_hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A hub and an agent whose tray holds the cards of the demo's own staff, as `mykey demo` gives them."""
+    running = Demo(tmp_path_factory.mktemp("town-hall"))
+    add_clerks(running.town)
     yield running
     running.close()
 

@@ -6,22 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from mykey_testkit.axe import violations
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-AXE_OPTIONS = {
-    "runOnly": {
-        "type": "tag",
-        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }
-}
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong, as `rule: element` lines."""
-    found = Axe().run(page, options=AXE_OPTIONS).response["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
 
 def test_axe_finds_what_is_broken_on_purpose(visit: Callable[..., Any]) -> None:

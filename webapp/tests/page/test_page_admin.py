@@ -10,41 +10,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from mykey_testkit.axe import violations_at_every_width as violations
 from mykey_web.demo import processes
-from mykey_web.demo.clerks import ADMINISTRATOR, PIN, add_clerks
+from mykey_web.demo.clerks import ADMINISTRATOR, PIN
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-AXE_OPTIONS = {
-    "runOnly": {
-        "type": "tag",
-        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }
-}
 PAGES = (
     "", "plugins", "plugins/library", "terminals", "points/new", "points/library-counter", "members", "members/new",
     "members/kawabata", "trust", "campaigns", "campaigns/seniors-2026", "audit", "audit?event=terminal.", "jobs",
     "settings", "settings/sessions.staff_hours", "settings/jobs.in_server", "no-such-page",
 )  # fmt: skip
-WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong, as `rule: element` lines; and whether the page is wider than a small screen."""
-    page.wait_for_load_state()
-    found = Axe().run(page, options=AXE_OPTIONS).response["violations"]
-    lines = [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
-    page.set_viewport_size({"width": 320, "height": 640})
-    lines += [] if page.evaluate(WIDE) == 0 else ["wider than 320 pixels"]
-    page.set_viewport_size({"width": 1280, "height": 900})
-    return lines
 
 
 def come_in(visitor: Any, language: str) -> Page:
     """The administrator's card, from the door of the administration to its first page."""
-    add_clerks(visitor.demo.town)
     folder = visitor.demo.town.config.parent / "campaigns" / "seniors-2026"
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
@@ -70,9 +51,9 @@ def picture(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("ja", "light"), ("en", "dark")])
-def test_axe_on_every_admin_page(visit: Callable[..., Any], language: str, scheme: str) -> None:
+def test_axe_on_every_admin_page(visit: Callable[..., Any], town_hall: Any, language: str, scheme: str) -> None:
     """No violation on any page, none wider than a telephone, and no key without wording."""
-    visitor = visit(language, color_scheme=scheme)
+    visitor = visit(language, at=town_hall, color_scheme=scheme)
     page = come_in(visitor, language)
     found: dict[str, list[str]] = {}
     for name in PAGES:
@@ -85,9 +66,9 @@ def test_axe_on_every_admin_page(visit: Callable[..., Any], language: str, schem
     assert found == {name: [] for name in PAGES}
 
 
-def test_a_setting_by_keyboard(visit: Callable[..., Any]) -> None:
+def test_a_setting_by_keyboard(visit: Callable[..., Any], town_hall: Any) -> None:
     """Type a value, see the difference, write it: with the keyboard alone; the history tells it."""
-    visitor = visit("en")
+    visitor = visit("en", at=town_hall)
     page = come_in(visitor, "en")
     page.goto(f"{visitor.demo.origin}/admin/settings/counter.case_minutes")
     page.focus("#field-value")
@@ -108,9 +89,9 @@ def test_a_setting_by_keyboard(visit: Callable[..., Any]) -> None:
     assert violations(page) == []
 
 
-def test_a_lost_terminal_by_its_page(visit: Callable[..., Any]) -> None:
+def test_a_lost_terminal_by_its_page(visit: Callable[..., Any], town_hall: Any) -> None:
     """Enrol a second terminal by the code on the page, lose it, revoke it; its state says so."""
-    visitor = visit("en")
+    visitor = visit("en", at=town_hall)
     page = come_in(visitor, "en")
     page.goto(f"{visitor.demo.origin}/admin/terminals")
     page.get_by_role("button", name="Make an enrolment code").first.click()
@@ -127,9 +108,9 @@ def test_a_lost_terminal_by_its_page(visit: Callable[..., Any]) -> None:
     expect(page.get_by_role("status")).to_contain_text("revoked")
 
 
-def test_the_log_is_verified_from_a_kept_checkpoint(visit: Callable[..., Any]) -> None:
+def test_the_log_is_verified_from_a_kept_checkpoint(visit: Callable[..., Any], town_hall: Any) -> None:
     """Keep the checkpoint, come back with it, and the page says that the log is intact."""
-    visitor = visit("en")
+    visitor = visit("en", at=town_hall)
     page = come_in(visitor, "en")
     page.goto(f"{visitor.demo.origin}/admin/audit")
     for _ in range(20):

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from sqlalchemy import update
 
 from mykey_core.card_writing.tables import known_card
 from mykey_core.hub import open_hub
 from mykey_core.settings import load_settings
+from mykey_testkit.axe import violations
 from mykey_web.demo import processes
 from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
 from mykey_web.demo.cli import new_code
@@ -60,11 +60,6 @@ def cards(tmp_path: Path, browser: Browser) -> Iterator[CardTown]:
     with ExitStack() as stack:
         yield CardTown(tmp_path, stack, browser)
     shutil.rmtree(tmp_path, ignore_errors=True)
-
-
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
 
 def fill(page: Page) -> None:

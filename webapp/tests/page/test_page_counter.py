@@ -8,36 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from mykey_core.hub import open_hub
 from mykey_core.portal.staff import StaffRegister
 from mykey_core.settings import load_settings
+from mykey_testkit.axe import violations_at_every_width as violations
 from mykey_web.demo import processes
 from mykey_web.demo.town import Town, make_town
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-AXE_OPTIONS = {
-    "runOnly": {
-        "type": "tag",
-        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }
-}
 PAGES = ("", "look-up", "enrol", "approvals", "look-ups", "passkeys", "devices", "not-found?by=card")
-WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 READY = "body[data-ready=true]"
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong, as `rule: element` lines; and whether the page is wider than a small screen."""
-    page.wait_for_load_state()
-    found = Axe().run(page, options=AXE_OPTIONS).response["violations"]
-    lines = [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
-    page.set_viewport_size({"width": 320, "height": 640})
-    lines += [] if page.evaluate(WIDE) == 0 else ["wider than 320 pixels"]
-    page.set_viewport_size({"width": 1280, "height": 800})
-    return lines
 
 
 def invite(town: Town, name: str, title: str, role: str) -> str:

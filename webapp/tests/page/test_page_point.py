@@ -12,24 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
 from playwright.sync_api import Page, Playwright, Route, expect
 
 from mykey_terminal.enrolment import StateDirectory
+from mykey_testkit.axe import violations
 from mykey_web.cli import hub as hub_command
 from mykey_web.demo import processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LANGUAGES = ("ja", "en", "ja-Hira")
-_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong."""
-    options = {"runOnly": {"type": "tag", "values": _TAGS}}
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
 
 def words(page: Page, language: str) -> dict[str, str]:

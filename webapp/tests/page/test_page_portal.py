@@ -6,28 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from mykey_core.hub import open_hub
 from mykey_core.portal.staff import StaffRegister
 from mykey_core.settings import load_settings
+from mykey_testkit.axe import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-AXE_OPTIONS = {
-    "runOnly": {
-        "type": "tag",
-        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }
-}
 PAGES = ("", "services", "messages", "consents", "delegations", "accesses", "devices", "export")
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong, as `rule: element` lines."""
-    found = Axe().run(page, options=AXE_OPTIONS).response["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
 
 def link(visitor: Any) -> None:

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from mykey_testkit.axe import violations
 from mykey_web.demo import processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 LANGUAGES = ("ja", "en", "ja-Hira")
-_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 NO_PRINTER = "window.print = () => { top.printed = true; };"
 """Headless Chromium has no printer, and its dialogue would stand in the way of the tests."""
 REASONS = {
@@ -28,12 +27,6 @@ REASONS = {
     "en": ("use in the library only", "not in the register", "already have"),
     "ja-Hira": ("としょかんの なかで", "みつかりません", "もう かりて"),
 }
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong."""
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": _TAGS}}).response["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
 
 def come_in(visitor: Any, card: str, patron: str) -> Page:

@@ -33,6 +33,7 @@ from mykey_terminal.enrolment import StateDirectory, enrol
 from mykey_terminal.errors import TerminalError
 from mykey_terminal.hub import Hub
 from mykey_terminal.hub_address import hub_origin
+from mykey_terminal.hub_door import HubDoor
 from mykey_terminal.open_writings import OpenWritings
 from mykey_terminal.pending import PendingTaps
 from mykey_terminal.problems import problem_of
@@ -59,6 +60,7 @@ _state_option = click.option(
     required=True,
     help="Folder of the terminal (private, mode 0700).",
 )
+_a_file = click.Path(path_type=Path, dir_okay=False, exists=True, resolve_path=True)
 _language_option = click.option("--language", help="Language of the hub's answers: ja, en or ja-Hira.")
 
 
@@ -77,6 +79,10 @@ def terminal() -> None:
 @click.option("--pkcs11", type=click.Path(path_type=Path), help="Make the device key in a token: the vendor's module.")
 @click.option("--token", help="Label of the token.")
 @click.option("--token-pin-file", type=click.Path(path_type=Path), help="File (mode 0600) with the token's PIN.")
+@click.option("--door", help="Reach the hub here instead: https://host[:port] of a proxy for terminals.")
+@click.option("--certificate", type=_a_file, help="Client certificate (PEM) for the hub's proxy; kept by its path.")
+@click.option("--key", type=_a_file, help="Its private key (PEM, mode 0600).")
+@click.option("--ca", type=_a_file, help="The CAs (PEM) that may have signed the hub's TLS certificate.")
 def enrol_command(
     *,
     address: str,
@@ -88,6 +94,8 @@ def enrol_command(
     pkcs11: Path | None,
     token: str | None,
     token_pin_file: Path | None,
+    door: str | None,
+    **files: Path | None,
 ) -> None:
     """Become a terminal of a hub with a one-time code."""
     if code_stdin:
@@ -96,15 +104,21 @@ def enrol_command(
             raise click.UsageError("standard input holds no one-time code")
     elif not code:
         code = click.prompt("One-time code", hide_input=True).strip()
+    if (files["certificate"] is None) != (files["key"] is None):
+        raise click.UsageError("--certificate and --key belong together")
     place = None
     if pkcs11 is not None:
         if token is None or token_pin_file is None:
             raise click.UsageError("--pkcs11 needs --token and --token-pin-file")
         place = TokenPlace(pkcs11, token, token_pin_file.absolute(), label=f"mykey-terminal/{state.absolute().name}")
     with _errors_for_people():
-        enrolment = enrol(
-            address, code, StateDirectory(state), name=name, clock=system_clock, language=language, token=place
+        way = HubDoor(
+            address=hub_origin(door) if door else None, **{name: path for name, path in files.items() if path}
         )
+        enrolment = enrol(
+            address, code, StateDirectory(state), name=name, clock=system_clock, language=language, token=place,
+            door=way,
+        )  # fmt: skip
     click.echo(f"Enrolled as {enrolment.terminal_id} at {enrolment.hub_origin}.")
 
 

@@ -156,9 +156,14 @@ def _queue(state: StateDirectory, enrolment: Enrolment, key: TerminalKey) -> Fin
 def _hub(
     state: StateDirectory, enrolment: Enrolment, key: TerminalKey, transport: httpx.BaseTransport | None
 ) -> Iterator[Finding]:
-    values = {"hub": enrolment.hub_origin}
+    values = {"hub": enrolment.door.address or enrolment.hub_origin}
     try:
-        with httpx.Client(transport=transport, timeout=10, trust_env=not _is_here(enrolment)) as client:
+        way = transport or enrolment.door.transport(enrolment.hub_origin)
+    except StateError as error:
+        yield Finding("door", "bad", {"path": str(error.path)})
+        return
+    try:
+        with httpx.Client(transport=way, timeout=10, trust_env=not _is_here(enrolment)) as client:
             response = client.head(enrolment.hub_origin + enrolment.hub_path + "/api/v1/services")
     except httpx.ConnectError as error:
         yield Finding("certificate" if _is_about_tls(error) else "hub_unreachable", "bad", values)

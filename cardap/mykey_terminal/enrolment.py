@@ -17,6 +17,7 @@ from mykey_terminal.device_key import DeviceKey, TerminalKey
 from mykey_terminal.errors import AlreadyEnrolledError, HubAddressError, HubAnswerError, NotEnrolledError, StateError
 from mykey_terminal.files import check_private, make_private_directory, write_private
 from mykey_terminal.hub_address import hub_origin_and_path, same_origin
+from mykey_terminal.hub_door import HubDoor
 from mykey_terminal.hub_http import API, HubHttp
 from mykey_terminal.token_key import TokenDeviceKey, TokenPlace
 from mykey_terminal.version import VERSION
@@ -38,7 +39,7 @@ class Enrolment(BaseModel):
 
     `configuration_key` is the public key by which the hub's configurations are known; None for a terminal of an
     earlier version, which keeps the first one that it is shown. `hub_path` stands before the
-    API where several towns share the origin, else it is empty.
+    API where several towns share the origin, else it is empty. `door` is how this computer reaches the hub.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -54,6 +55,7 @@ class Enrolment(BaseModel):
     configuration_key: dict[str, str] | None = None
     name: str
     enrolled_at: AwareDatetime
+    door: HubDoor = HubDoor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +160,21 @@ def enrol(
     transport: httpx.BaseTransport | None = None,
     language: str | None = None,
     token: TokenPlace | None = None,
+    door: HubDoor | None = None,
 ) -> Enrolment:
-    """Enrol with a one-time code and store the terminal in `state`.
+    """Enrol with a one-time code and store the terminal in `state`; `door` is how it reaches the hub from now on.
 
     Raises `HubAddressError`, `StateError`, and `HubError` (`HubProblemError` for a wrong or used code).
     """
     origin, path = hub_origin_and_path(address)
+    door = door or HubDoor()
+    transport = transport or door.transport(origin)
     key = state.key_to_enrol(token)
     request = {"code": code, "public_key": key.public_jwk, "name": name, "version": VERSION}
     with HubHttp(origin + path, transport=transport) as http:
         answer = http.post(f"{API}/terminals/enrolments", request, language=language)
     enrolment = _from_answer(answer, origin=origin, path=path, name=name, now=clock())
+    enrolment = enrolment.model_copy(update={"door": door})
     state.save(enrolment)
     return enrolment
 

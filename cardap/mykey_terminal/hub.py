@@ -66,6 +66,7 @@ class Hub:
     ) -> None:
         self.enrolment = enrolment
         auth = TerminalAuth(enrolment, key, clock=clock)
+        transport = transport or enrolment.door.transport(enrolment.hub_origin)
         self._http = HubHttp(enrolment.hub_origin + enrolment.hub_path, auth=auth, transport=transport)
 
     def __enter__(self) -> Self:

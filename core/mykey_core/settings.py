@@ -1,15 +1,17 @@
 """The hub's settings: one TOML file, validated at start, with unsafe combinations refused.
 
-Relative paths are relative to the file. `MYKEY_DATABASE_URL` and `MYKEY_DATABASE_OWNER_URL` override the database,
-because they may hold a password.
+Relative paths are relative to the file. The environment wins (`settings_environment`): a database's address may hold
+a password, and a container has no file of its own for each place.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -19,6 +21,7 @@ from mykey_core.counter.settings import CounterSettings
 from mykey_core.errors import ConfigurationError
 from mykey_core.identity.settings import IdentitySettings
 from mykey_core.portal.settings import SessionSettings
+from mykey_core.settings_environment import given, overlay
 from mykey_core.tenancy.codes import is_municipality_code
 from mykey_core.trust.revocation.settings import Environment, RevocationSettings, parse_settings
 from mykey_core.worker.settings import JobSettings
@@ -92,34 +95,56 @@ class HubSettings(BaseModel):
         return self.environment != "production"
 
 
-def load_settings(path: Path) -> HubSettings:
-    """Read, complete and check the settings; `ConfigurationError` names the member and what to do."""
+def load_settings(path: Path, environment: Mapping[str, str] = os.environ) -> HubSettings:
+    """Read, complete and check the settings; `ConfigurationError` names the member or variable and what to do."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError("config", "the file does not exist: make one with `mykey hub init`") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError("config", f"it is no valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError("config", f"the file cannot be read: {type(error).__name__}") from error
+    overlay(raw, HubSettings, environment)
     folder = path.resolve().parent
     if "revocation" in raw:
         raw["revocation"] = parse_settings(raw["revocation"], base=folder)
     try:
         settings = HubSettings.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "config"
-        raise ConfigurationError(place, first["msg"]) from error
+        raise _explained(error, given(HubSettings, environment)) from error
     check_origin(settings.origin, loopback_allowed=settings.synthetic)
     absolute = _absolute(settings, folder)
     absolute._file = path.resolve()  # noqa: SLF001 - ours: not a member that a file could name
     return absolute
 
 
+def _explained(error: ValidationError, variables: Mapping[str, str]) -> ConfigurationError:
+    """The first fault, by the name that its writer used, with what to do; values are never repeated."""
+    first = error.errors(include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    more = f" ({error.error_count() - 1} more after it)" if error.error_count() > 1 else ""
+    return ConfigurationError(variables.get(place, place) or "config", _what_to_do(dict(first), place) + more)
+
+
+def _what_to_do(fault: dict[str, Any], place: str) -> str:
+    table, _, member = place.rpartition(".")
+    if fault["type"] == "missing":
+        where = f"[{table}] of the file" if table else "the file, above its first table"
+        return f"it is missing: write `{member} = …` into {where}; docs/reference/settings.md says what it means"
+    if fault["type"] == "extra_forbidden":
+        close = get_close_matches(member, [] if table else list(HubSettings.model_fields), n=1)
+        meant = f"did you mean `{close[0]}`? " if close else ""
+        return f"there is no such setting: {meant}docs/reference/settings.md lists them; correct or remove it"
+    words = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{words[:1].lower()}{words[1:]}; docs/reference/settings.md says what it takes"
+
+
 def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
     trust = settings.trust.model_copy(
         update={"authentication_ca": tuple(folder / path for path in settings.trust.authentication_ca)}
     )
-    url = os.environ.get("MYKEY_DATABASE_URL") or settings.database_url
+    url = settings.database_url
     relative = "sqlite:///"
     if url.startswith(relative) and not url.startswith("sqlite:////"):
         url = relative + str(folder / url.removeprefix(relative))
@@ -131,7 +156,6 @@ def _absolute(settings: HubSettings, folder: Path) -> HubSettings:
             "jobs": settings.jobs.below(folder),
             "provider_key_file": folder / settings.provider_key_file,
             "database_url": url,
-            "database_owner_url": os.environ.get("MYKEY_DATABASE_OWNER_URL") or settings.database_owner_url,
             "keys_file": folder / settings.keys_file,
             "audit_key_file": folder / settings.audit_key_file,
             "terminal_key_file": folder / settings.terminal_key_file,

@@ -13,8 +13,8 @@ from waitress.server import create_server
 from mykey_core.administration.setting_reference import settings_markdown
 from mykey_core.errors import MykeyError
 from mykey_core.hub import open_hub, upgrade_database
+from mykey_core.logs import configure_logs
 from mykey_core.settings import load_settings
-from mykey_web.operations.logs import configure_logs
 from mykey_web.operations.serving import look_after, open_served
 from mykey_web.problem_list import as_markdown, problem_codes
 from mykey_web.setup import write_new_hub
@@ -102,6 +102,17 @@ for _command in (terminals, revoke_terminal, uploads):
 def settings_reference() -> None:
     """Print the reference of `hub.toml` as Markdown: every member with its meaning, form and default."""
     click.echo(settings_markdown(), nl=False)
+
+
+@hub.command()
+@click.option("--markdown", is_flag=True, help="Print the tables of the reference page instead of JSON.")
+def openapi(*, markdown: bool) -> None:
+    """Print the OpenAPI document of the hub's API, as a running hub serves it."""
+    from mykey_web.api_v1.document import as_markdown as tables  # noqa: PLC0415 - other commands start without it
+    from mykey_web.api_v1.document import make_document  # noqa: PLC0415 - the same
+
+    document = make_document()
+    click.echo(tables(document) if markdown else json.dumps(document, ensure_ascii=False, indent=2), nl=not markdown)
 
 
 @hub.command()

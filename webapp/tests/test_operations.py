@@ -14,12 +14,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mykey_core.errors import ConfigurationError
+from mykey_core.logs import configure_logs
 from mykey_testkit.browsers import citizen_client
 from mykey_testkit.hub import HubHarness
 from mykey_web.app import create_app
 from mykey_web.demo import processes
 from mykey_web.demo.town import make_town
-from mykey_web.operations.logs import configure_logs
 
 TOKEN = "a-token-that-only-prometheus-has"
 CANARY = "10000017"

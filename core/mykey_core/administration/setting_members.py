@@ -18,10 +18,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mykey_core.settings import HubSettings
+from mykey_core.settings_environment import variable_of, variables
 
 _ON_PAGES = frozenset({"sessions", "counter", "jobs.threads", "jobs.in_server"})
-VARIABLES = {"database_url": "MYKEY_DATABASE_URL", "database_owner_url": "MYKEY_DATABASE_OWNER_URL"}
-"""Members that an environment variable overrides."""
 _NAMES = {bool: "true or false", int: "integer", str: "text", Path: "path", timedelta: "time (seconds or PT24H)"}
 
 
@@ -42,6 +41,12 @@ class Member:
         """Whether an administrator may change it on a page: limits and times, and nothing that opens a door."""
         table = self.name.partition(".")[0]
         return (self.name in _ON_PAGES or table in _ON_PAGES) and self.kind in (int, bool)
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides it; empty for a member of a list of tables."""
+        name = variable_of(self.name)
+        return name if name in variables(HubSettings) else ""
 
     @property
     def wording(self) -> str:

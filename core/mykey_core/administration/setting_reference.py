@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mykey_core.administration.setting_members import VARIABLES, Member, members
+from mykey_core.administration.setting_members import Member, members
 from mykey_core.translations import load_catalogue
 
 BEGIN = "<!-- written by `mykey hub settings`: begin -->\n"
 END = "<!-- end -->\n"
-_HEAD = "| member | what it is | form | default |\n|---|---|---|---|\n"
+_HEAD = "| member | what it is | form | default | environment |\n|---|---|---|---|---|\n"
 
 
 def missing_words() -> list[str]:
@@ -55,7 +55,6 @@ def _table(rows: list[Member]) -> str:
 def _line(one: Member) -> str:
     words = load_catalogue("mykey_core.administration", "administration")
     meaning = words.get(one.wording, "en")
-    if one.name in VARIABLES:
-        meaning += f" The environment variable `{VARIABLES[one.name]}` wins."
     default = "–" if one.required else f"`{one.default}`" if one.default else "none"
-    return f"| `{one.name.rpartition('.')[2]}` | {meaning} | {one.form.replace('|', '/')} | {default} |"
+    variable = f"`{one.variable}`" if one.variable else "–"
+    return f"| `{one.name.rpartition('.')[2]}` | {meaning} | {one.form.replace('|', '/')} | {default} | {variable} |"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import sys
 import threading
@@ -17,6 +16,7 @@ from sqlalchemy import select, update
 
 from mykey_core.errors import MykeyError
 from mykey_core.hub import Hub, open_hub
+from mykey_core.logs import FORMATS, configure_logs
 from mykey_core.outbox.events import emit
 from mykey_core.outbox.waiting import what_waits
 from mykey_core.plugins.jobs import JOB_EVENT, queue_of
@@ -40,9 +40,10 @@ _config = click.option(
     show_default=True,
     help="The hub's settings; may be given for several hubs.",
 )
-def worker(configs: tuple[Path, ...]) -> None:
+@click.option("--logs", type=click.Choice(FORMATS), default="json", show_default=True)
+def worker(configs: tuple[Path, ...], logs: str) -> None:
     """Deliver events and webhooks and run the plugins' jobs, until SIGTERM or SIGINT; a job under way is finished."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    configure_logs(logs)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -15,9 +16,9 @@ from granian.constants import Interfaces
 from granian.server import Server
 
 from mykey_core.errors import MykeyError
+from mykey_core.logs import FORMATS, configure_logs
 from mykey_core.settings import load_settings
 from mykey_web.operations.environment import CONFIG, LOGS, TOWNS
-from mykey_web.operations.logs import FORMATS, configure_logs
 
 _TARGET = "mykey_web.operations.serving:application"
 
@@ -39,6 +40,7 @@ def serve(config: Path, towns: Path | None, host: str, port: int, workers: int, 
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
     configure_logs(logs)
+    multiprocessing.set_start_method("spawn", force=True)  # a fork would share what a library began in this process
     os.environ[CONFIG] = str(config.resolve())
     os.environ[LOGS] = logs
     if towns is not None:

@@ -6,20 +6,27 @@ environment, because it is started anew and not forked (docs/adr/0110).
 
 from __future__ import annotations
 
-import atexit
+import logging
 import os
+import sys
 from contextlib import ExitStack
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlalchemy.exc import DBAPIError
+
+from mykey_core.errors import MykeyError
 from mykey_core.hub import Hub, open_hub
+from mykey_core.logs import configure_logs
 from mykey_core.settings import load_settings
 from mykey_core.upkeep import looked_after
 from mykey_core.worker.run import Worker
 from mykey_web.app import create_app
 from mykey_web.operations.environment import CONFIG, LOGS, TOWNS
-from mykey_web.operations.logs import configure_logs
 from mykey_web.tenants import Application, open_towns
+
+_log = logging.getLogger(__name__)
 
 
 class Served(NamedTuple):
@@ -48,11 +55,16 @@ def look_after(served: Served, stack: ExitStack) -> None:
 
 
 def application() -> Application:
-    """Granian's factory: called once in each worker process."""
+    """Granian's factory: called once in each worker process. Where the hub does not open, one line says why."""
     configure_logs(os.environ.get(LOGS, "json"))
     towns = os.environ.get(TOWNS)
-    served = open_served(Path(os.environ[CONFIG]), Path(towns) if towns else None)
     stack = ExitStack()
-    look_after(served, stack)
-    atexit.register(stack.close)
+    try:
+        served = open_served(Path(os.environ[CONFIG]), Path(towns) if towns else None)
+        look_after(served, stack)
+    except (MykeyError, DBAPIError) as error:
+        reason = error if isinstance(error, MykeyError) else type(error).__name__  # a driver's words may hold anything
+        _log.critical("the hub does not open (%s): `mykey doctor` says what to do", reason)
+        sys.exit(1)
+    Finalize(None, stack.close, exitpriority=1)  # atexit is not called in a process of multiprocessing
     return served.application

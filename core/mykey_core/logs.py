@@ -10,13 +10,14 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextvars import ContextVar
 from pathlib import PurePath
 from typing import Any, Final
 
 import structlog
 
-from mykey_web.operations.environment import REQUEST_ID
-
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that this thread is busy with; empty between requests."""
 FORMATS: Final = ("json", "text")
 _FRAMES: Final = 12
 Event = MutableMapping[str, Any]

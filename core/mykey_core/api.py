@@ -7,7 +7,15 @@ from mykey_core.consent.attributes import Attribute
 from mykey_core.consent.errors import ConsentCode, ConsentDenied
 from mykey_core.consent.people import DelegatedPerson
 from mykey_core.errors import MykeyError, Refusal
-from mykey_core.plugins.answers import Eligibility, Health, HealthState, RecordState, RecordVerdict, Shredder
+from mykey_core.plugins.answers import (
+    Eligibility,
+    Health,
+    HealthState,
+    Obligations,
+    RecordState,
+    RecordVerdict,
+    Shredder,
+)
 from mykey_core.plugins.arguments import (
     CardOperation,
     CardProfileRequest,
@@ -28,7 +36,7 @@ from mykey_core.plugins.errors import CapabilityDenied
 from mykey_core.plugins.handles import PluginPeople
 from mykey_core.plugins.hookspecs import hookimpl
 from mykey_core.plugins.http import HostDenied
-from mykey_core.plugins.jobs import DailyAt, Every, Job, OnDemand
+from mykey_core.plugins.jobs import DailyAt, Every, Job, LongJob, OnDemand
 from mykey_core.plugins.json_values import Json
 from mykey_core.plugins.pages import Area, NavigationItem, Pages
 from mykey_core.plugins.results import Facts, Message, Notice, Outcome, Table, TapResult
@@ -63,10 +71,12 @@ __all__ = [
     "IdentityReason",
     "Job",
     "Json",
+    "LongJob",
     "Message",
     "MykeyError",
     "NavigationItem",
     "Notice",
+    "Obligations",
     "OfflineRecord",
     "OnDemand",
     "Outcome",

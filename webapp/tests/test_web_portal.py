@@ -213,13 +213,13 @@ def test_staff_by_command(library_hub: HubHarness) -> None:
 @pytest.mark.parametrize(
     ("day", "ja", "en"),
     [
-        (date(2026, 11, 24), "2026年11月24日（令和8年）", "24 November 2026 (Reiwa 8)"),
-        (date(2019, 5, 1), "2019年5月1日（令和元年）", "1 May 2019 (Reiwa 1)"),
-        (date(2019, 4, 30), "2019年4月30日（平成31年）", "30 April 2019 (Heisei 31)"),
-        (date(1989, 1, 7), "1989年1月7日（昭和64年）", "7 January 1989 (Showa 64)"),
-        (date(1989, 1, 8), "1989年1月8日（平成元年）", "8 January 1989 (Heisei 1)"),
-        (date(1926, 12, 25), "1926年12月25日（昭和元年）", "25 December 1926 (Showa 1)"),
-        (date(1912, 7, 29), "1912年7月29日（明治45年）", "29 July 1912 (Meiji 45)"),
+        (date(2026, 11, 24), "令和8年11月24日（2026年）", "24 November 2026 (Reiwa 8)"),
+        (date(2019, 5, 1), "令和元年5月1日（2019年）", "1 May 2019 (Reiwa 1)"),
+        (date(2019, 4, 30), "平成31年4月30日（2019年）", "30 April 2019 (Heisei 31)"),
+        (date(1989, 1, 7), "昭和64年1月7日（1989年）", "7 January 1989 (Showa 64)"),
+        (date(1989, 1, 8), "平成元年1月8日（1989年）", "8 January 1989 (Heisei 1)"),
+        (date(1926, 12, 25), "昭和元年12月25日（1926年）", "25 December 1926 (Showa 1)"),
+        (date(1912, 7, 29), "明治45年7月29日（1912年）", "29 July 1912 (Meiji 45)"),
         (date(1850, 1, 1), "1850年1月1日", "1 January 1850"),
     ],
 )
@@ -230,7 +230,7 @@ def test_dates_in_both_forms(day: date, ja: str, en: str) -> None:
 
 
 def test_instants_are_shown_in_japans_time() -> None:
-    assert instant_text(datetime(2026, 12, 31, 15, 4, tzinfo=UTC), "ja") == "2027年1月1日（令和9年） 00:04"
+    assert instant_text(datetime(2026, 12, 31, 15, 4, tzinfo=UTC), "ja") == "令和9年1月1日（2027年） 00:04"
 
 
 def test_charts_are_pictures_with_their_table(library_hub: HubHarness) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -74,4 +74,13 @@ class Shredder(Protocol):
 
     def shred(self, subject: str | None, database: PluginDatabase) -> int:
         """Delete it; the number of rows that are gone."""
+        ...
+
+
+@runtime_checkable
+class Obligations(Protocol):
+    """What a shredder may say besides: that a person cannot leave the service yet, though they wish to."""
+
+    def open_obligations(self, subject: str, database: PluginDatabase) -> Sequence[Text]:
+        """What the person has to settle first (things to give back, money to pay), in words; empty: nothing."""
         ...

@@ -5,7 +5,7 @@ Everything is asked by person, which only the core can do; pages put it into wor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from mykey_core.errors import Refusal
 from mykey_core.hub import Hub
 from mykey_core.identity.credentials import StoredCredential
 from mykey_core.identity.tables import former_subject
+from mykey_core.plugins.answers import Obligations
 from mykey_core.plugins.arguments import IdentityChange, IdentityReason
 from mykey_core.plugins.json_values import Json
 from mykey_core.plugins.loader import LoadedPlugin
@@ -30,6 +31,7 @@ from mykey_core.portal.messages import Message, Messages
 from mykey_core.portal.sign_in import SECTOR, SignIns
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import pairwise
+from mykey_core.translations import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,19 @@ class Account:
         """What proves the person: certificates of cards, and a MyKey ID."""
         return self._hub.people.credentials.of_person(session, self._person)
 
+    def obligations(self, session: Session, link: ServiceLink) -> Sequence[Text]:
+        """What the person has to settle with a service before they may leave it."""
+        shredder = self._hub.plugins.shredder(link.plugin)
+        if link.loaded is None or not isinstance(shredder, Obligations):
+            return ()
+        with self._hub.plugins.opened(link.loaded, session) as database:
+            return shredder.open_obligations(link.subject, database)
+
     def leave(self, plugin: str) -> int:
         """Delete what a service holds of the person, end its consents and its link; the number of rows.
 
-        `service_kept` when the service is not active or cannot delete: the office has to do it.
+        `service_kept` when the service is not active or cannot delete: the office has to do it. `service_obligations`
+        while the person still has to give something back or to pay.
         """
         now = self._hub.clock()
         shredder = self._hub.plugins.shredder(plugin)
@@ -96,6 +107,8 @@ class Account:
             link = next((one for one in self.services(session) if one.plugin == plugin), None)
             if link is None:
                 raise Refusal("service_kept")
+            if self.obligations(session, link):
+                raise Refusal("service_obligations")
             with self._hub.plugins.opened(loaded, session) as database:
                 rows = shredder.shred(link.subject, database)
             self._end_consents(session, loaded, now)
@@ -163,7 +176,7 @@ class Account:
 
     # -- export -------------------------------------------------------------------------------------------
 
-    def export(self) -> Json:
+    def export(self) -> dict[str, Json]:
         """Everything that the hub and its active plugins hold of the person, as JSON; recorded in the audit log."""
         now = self._hub.clock()
         with self._hub.database.writing() as session:

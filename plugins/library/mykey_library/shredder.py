@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Table
 
-from mykey_core.api import Json, PluginDatabase
+from mykey_core.api import Json, PluginDatabase, Text
 from mykey_library.embedded.log import Log
 from mykey_library.links import Links
 from mykey_library.rows import Rows
@@ -42,6 +43,16 @@ class LibraryShredder:
         gone += sum(Log(rows).erase(number) for number in numbers)
         gone += sum(rows.remove(link, patron_number=number) for number in numbers)
         return gone + sum(rows.remove(patron, number=number) for number in numbers)
+
+    def open_obligations(self, subject: str, database: PluginDatabase) -> Sequence[Text]:
+        """Items that are out, and money that is owed: nobody leaves with the library's books."""
+        rows = Rows(database)
+        numbers = _numbers(rows, subject)
+        out = sum(rows.count(loan, patron_number=number) for number in numbers)
+        unpaid = (rows.all(rows.select(charge, patron_number=one).where(charge.c.paid_on.is_(None))) for one in numbers)
+        owed = sum(row.yen for rows_of_one in unpaid for row in rows_of_one)
+        found = [Text("leave.loans", "library", {"count": out})] if out else []
+        return [*found, Text("leave.charges", "library", {"yen": f"{owed:,}"})] if owed else found
 
 
 def _numbers(rows: Rows, subject: str | None) -> set[str]:

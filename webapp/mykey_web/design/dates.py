@@ -49,6 +49,12 @@ def date_text(day: date | datetime, language: str) -> str:
     return frame_catalogue().get("date.day" if era else "date.day_without_era", language, values)
 
 
+def year_text(year: int, language: str) -> str:
+    """A year in both forms, by the era of its last day."""
+    era = era_year(date(year, 12, 31), language)
+    return frame_catalogue().get("date.year", language, {"era": era, "year": year}) if era else str(year)
+
+
 def instant_text(at: datetime, language: str) -> str:
     """An instant as date and time of day in Japan, to the minute."""
     local = at.astimezone(TOKYO)

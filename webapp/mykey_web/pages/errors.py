@@ -9,7 +9,7 @@ from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.portal.rates import TooManyRequests
 from mykey_web import problems
 from mykey_web.design.wording import refusal_words
-from mykey_web.pages.frame import render
+from mykey_web.pages.frame import home_address, render
 
 
 def wants_page() -> bool:
@@ -23,7 +23,7 @@ def wants_page() -> bool:
 def problem_page(code: str, status: int | None = None) -> Response:
     """The page for a refusal: what it is, why, and what to do."""
     found = problems.status_of(code) if status is None else status
-    return make_response(render("hub/problem.html", code=code, problem=refusal_words(code)), found)
+    return make_response(render("hub/problem.html", code=code, problem=refusal_words(code), home=home_address()), found)
 
 
 def from_refusal(error: Refusal) -> Response:

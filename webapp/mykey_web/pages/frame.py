@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from flask import Flask, render_template, request, url_for
+from flask import Flask, current_app, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.routing import BuildError
 
@@ -17,12 +18,14 @@ from mykey_core.portal.sessions import SessionKind
 from mykey_core.translations import LANGUAGES, Catalogue
 from mykey_web.design import dates
 from mykey_web.design.wording import frame_catalogue, localised, t, words
-from mykey_web.pages.areas import here, mounted, staff
+from mykey_web.pages.areas import Mounted, here, is_local_path, mounted, staff
 from mykey_web.sessions.browser import current, language, portal
-from mykey_web.sessions.csrf import FIELD
+from mykey_web.sessions.csrf import FIELD, SAFE_METHODS
 from mykey_web.sessions.headers import reads_card
 
 _NAMES = {"ja": "日本語", "ja-Hira": "やさしい日本語", "en": "English"}
+OWN_DATA = 200
+"""Items of the hub's own pages from this order on stand below those of plugins, under a title of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,14 @@ class Link:
     address: str
     current: bool
     order: int
+    plugin: bool = False
+
+    @property
+    def group(self) -> str:
+        """Which part of the navigation it stands in: the title of the part is `frame.navigation.<group>`."""
+        if self.plugin:
+            return "plugins"
+        return "own_data" if self.order >= OWN_DATA else ""
 
 
 def add_frame(app: Flask) -> None:
@@ -44,6 +55,7 @@ def add_frame(app: Flask) -> None:
         localised=localised,
         date_text=_date,
         instant_text=_instant,
+        year_text=_year,
         csrf_field=csrf_field,
         page_csrf=_csrf,
         page_frame=PageFrame,
@@ -79,7 +91,7 @@ class PageFrame:
         self.kind = None if session is None else session.kind.value
         member = staff()
         self.member = None if member is None else member.title
-        self.watches_card = session is not None and session.kind is SessionKind.STAFF and session.method == "card"
+        self.watches_card = self.signed_in and session is not None and session.method == "card"
         if self.watches_card:
             reads_card()  # the script that looks whether the card is still there
         place = here()
@@ -87,33 +99,71 @@ class PageFrame:
         self.service = None if place is None or place.plugin is None else localised(place.plugin.context.manifest.title)
         said = browser.notice()
         self.notice = _said(said, None if place is None else place.catalogue)
+        self.home = home_address()
 
     def languages(self) -> Iterator[tuple[str, str, str]]:
         """(code, name, address of this page in that language)."""
-        kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
-        path = quote(request.script_root + request.path)
+        path, values = _page_address()
+        kept = [(name, value) for name, value in values if name != "lang"]
         for code in LANGUAGES:
             yield code, _NAMES[code], f"{path}?{urlencode([*kept, ('lang', code)])}"
 
-    def navigation(self) -> list[Link]:
-        """The items of the area that is shown, the hub's and its plugins'."""
+    def navigation(self) -> list[tuple[str, Sequence[Link]]]:
+        """(title, links) of each part of the navigation of the area that is shown; the first part has no title."""
         place = here()
         if place is None or not self.signed_in:
             return []
-        return sorted(_links(place.area), key=lambda link: link.order)
+        links = sorted(_links(place.area), key=lambda link: (_GROUPS.index(link.group), link.order))
+        return [(group, tuple(found)) for group, found in groupby(links, key=lambda link: link.group)]
+
+
+_GROUPS = ("", "plugins", "own_data")
+
+
+def home_address() -> str:
+    """Where this visitor begins: staff at their counter or administration, everybody else at the citizen portal."""
+    session = current().session
+    if session is None or session.kind is not SessionKind.STAFF:
+        return url_for("my.home")
+    place = here()
+    return url_for("admin.home" if place is not None and place.area is Area.ADMIN else "counter.home")
+
+
+def plugin_links(area: Area, plugin: str) -> list[Link]:
+    """The pages of one plugin in an area, in order."""
+    found = (one for one in mounted().values() if one.plugin is not None and one.plugin.context.name == plugin)
+    return sorted((link for one in found for link in _links_of(one, area)), key=lambda link: link.order)
+
+
+def _page_address() -> tuple[str, list[tuple[str, str]]]:
+    """Path and query under which this page can be seen again: an answer to a form is not a page that can be asked for.
+
+    Such an answer leads back to the page with the form, which same-origin requests name as their referrer.
+    """
+    adapter = current_app.create_url_adapter(request)
+    if request.method in SAFE_METHODS or (adapter is not None and adapter.test(request.path, "GET")):
+        return quote(request.script_root + request.path), list(request.args.items(multi=True))
+    came_from = urlsplit(request.referrer or "")
+    if came_from.netloc == request.host and is_local_path(came_from.path):
+        return came_from.path, parse_qsl(came_from.query)
+    return home_address(), []
 
 
 def _links(area: Area) -> Iterator[Link]:
     for one in mounted().values():
-        for item in one.navigation:
-            if item.area is not area:
-                continue
-            try:
-                address = url_for(f"{one.name}.{item.endpoint.rpartition('.')[2]}")
-            except BuildError:
-                continue  # a plugin that names a page it does not have loses the link, not the portal
-            text = frame_catalogue() if one.catalogue is None else one.catalogue
-            yield Link(text.get(item.text_key, language()), address, address == request.path, item.order)
+        yield from _links_of(one, area)
+
+
+def _links_of(one: Mounted, area: Area) -> Iterator[Link]:
+    for item in one.navigation:
+        if item.area is not area:
+            continue
+        try:
+            address = url_for(f"{one.name}.{item.endpoint.rpartition('.')[2]}")
+        except BuildError:
+            continue  # a plugin that names a page it does not have loses the link, not the portal
+        text = (frame_catalogue() if one.catalogue is None else one.catalogue).get(item.text_key, language())
+        yield Link(text, address, address == request.path, item.order, one.plugin is not None)
 
 
 def _said(key: str | None, own: Catalogue | None) -> str | None:
@@ -128,6 +178,10 @@ def _frame_text(key: str, **values: str | int) -> str:
 
 def _date(day: date | datetime) -> str:
     return dates.date_text(day, language())
+
+
+def _year(year: int) -> str:
+    return dates.year_text(year, language())
 
 
 def _instant(at: datetime) -> str:

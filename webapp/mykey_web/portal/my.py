@@ -14,17 +14,21 @@ from mykey_core.portal.account import Account
 from mykey_core.portal.messages import Messages
 from mykey_web.api import download, redirect_after
 from mykey_web.pages.areas import citizen
-from mykey_web.pages.frame import render
+from mykey_web.pages.frame import OWN_DATA, Link, plugin_links, render
+from mykey_web.portal.exported import label, plain
 from mykey_web.portal.words import purpose_text, service_titles, title_of, worded
 from mykey_web.sessions.browser import current, language, portal
 
 blueprint = Blueprint("my", __name__)
 PAGE = 25
+_PARTS = (
+    (10, ("home", "messages", "services")),
+    (OWN_DATA, ("accesses", "consents", "delegations", "devices", "export")),
+)
 NAVIGATION = tuple(
     NavigationItem(Area.CITIZEN, f"my.{name}.title", f"my.{name}", order)
-    for order, name in enumerate(
-        ("home", "services", "messages", "consents", "delegations", "accesses", "devices", "export"), start=10
-    )
+    for first, names in _PARTS
+    for order, name in enumerate(names, start=first)
 )
 
 
@@ -46,7 +50,13 @@ def home() -> str:
         others = own.others(session)
         unread = 0 if person is None else Messages(portal().hub.settings.municipality).unread(session, person)
     return render(
-        "portal/home.html", links=links, others=others, unread=unread, accesses=own.accesses()[:3], worded=worded
+        "portal/home.html",
+        links=[link for link in links if link.loaded],
+        others=others,
+        unread=unread,
+        accesses=own.accesses()[:3],
+        worded=worded,
+        pages=_pages,
     )
 
 
@@ -60,17 +70,19 @@ def services() -> str:
             links=own.services(session),
             others=own.others(session),
             credentials=own.credentials(session),
+            pages=_pages,
         )
 
 
 @blueprint.get("/services/<plugin>/leave")
 def ask_to_leave(plugin: str) -> str:
     """Ask once more before a service's data are deleted."""
+    own = account()
     with portal().hub.database.reading() as session:
-        link = next((one for one in account().services(session) if one.plugin == plugin), None)
-    if link is None or not link.can_export:
-        raise Refusal("service_kept")
-    return render("portal/leave.html", link=link)
+        link = next((one for one in own.services(session) if one.plugin == plugin), None)
+        if link is None or not link.can_export:
+            raise Refusal("service_kept")
+        return render("portal/leave.html", link=link, obligations=own.obligations(session, link))
 
 
 @blueprint.post("/services/<plugin>/leave")
@@ -169,8 +181,32 @@ def end_other_devices() -> WerkzeugResponse:
 
 @blueprint.get("/export")
 def export() -> str:
-    """What the file will hold."""
+    """What there is to have: a page to read, or a file."""
     return render("portal/export.html")
+
+
+@blueprint.post("/export/page")
+def export_page() -> str:
+    """Everything as one page to read, print or save."""
+    own = account()
+    exported = own.export()
+    with portal().hub.database.reading() as session:
+        return render(
+            "portal/export-page.html",
+            at=portal().hub.clock(),
+            own=own,
+            services=exported["services"],
+            credentials=own.credentials(session),
+            history=own.history(session),
+            delegations=own.delegations(session),
+            messages=[(one, one.words(language())) for one in own.messages(session)],
+            accesses=own.accesses(),
+            title_of=title_of,
+            service_titles=service_titles,
+            worded=worded,
+            label=label,
+            plain=plain,
+        )
 
 
 @blueprint.post("/export")
@@ -178,6 +214,11 @@ def export_file() -> Response:
     """Everything as one JSON file."""
     content = json.dumps(account().export(), ensure_ascii=False, indent=2).encode()
     return download(content, "mykey-export.json", "application/json")
+
+
+def _pages(plugin: str) -> list[Link]:
+    """The pages that a service has for citizens."""
+    return plugin_links(Area.CITIZEN, plugin)
 
 
 def _uuid(text: str | None, code: str) -> UUID:

@@ -20,6 +20,7 @@ from mykey_web.oidc.pages import make_pages
 from mykey_web.oidc.server import make_provider
 from mykey_web.pages.areas import guard, mount
 from mykey_web.pages.frame import add_frame
+from mykey_web.pages.once import add_once
 from mykey_web.pages.plugin_pages import guard_point_api, mount_plugins
 from mykey_web.pages.point import blueprint
 from mykey_web.portal import my, sign_in
@@ -32,6 +33,7 @@ def add_pages(app: Flask, hub: Hub) -> None:
     add_frame(app)
     app.before_request(guard)
     app.before_request(guard_point_api)
+    add_once(app)
     app.after_request(write_cookies)
     app.register_blueprint(blueprint)
     words = frame_catalogue()

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mykey_core.clock import Clock
 from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.portal.tables import rate_count
+from mykey_core.storage.act import aside
 from mykey_core.storage.database import Database
 from mykey_core.storage.prepared import Prepared
 from mykey_core.storage.types import UtcInstant
@@ -69,7 +70,7 @@ class DatabaseStorage(Storage):
                 "expires_at": case((over, literal(ends, UtcInstant())), else_=rate_count.c.expires_at),
             },
         ).returning(rate_count.c.hits)
-        with self._database.writing() as session:
+        with aside(), self._database.writing() as session:
             return int(session.execute(counted).scalar_one())
 
     def get(self, key: str) -> int:

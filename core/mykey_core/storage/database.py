@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from mykey_core.errors import ConfigurationError, StorageUnavailable
+from mykey_core.storage import act
 from mykey_core.storage.engine import BUSY_TIMEOUT_MS, open_engine
 from mykey_core.storage.errors import CommitUnknown, translated, unavailable
 from mykey_core.storage.group_commit import GroupCommit
@@ -59,7 +60,10 @@ class Database(ABC):
 
     @abstractmethod
     def writing(self) -> Any:
-        """A context manager: one write transaction, committed at the end of the block, undone by any exception."""
+        """A context manager: one write transaction, committed at the end of the block, undone by any exception.
+
+        The first one of an act that has a claim (`act.begin`) begins with it; so does that of `commit`.
+        """
 
     def look_up(self, prepared: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """The first row of a prepared SELECT, or None; takes no lock."""
@@ -131,11 +135,23 @@ class SqliteDatabase(Database):
 
     def commit(self, work: Work[T], was_made: WasMade[T] | None = None) -> T:  # noqa: ARG002 - nothing gets lost here
         """See `Database.commit`."""
-        return self._group.run(work)
+        first = act.pending()
+        if first is None:
+            return self._group.run(work)
+        result = self._group.run(first.before(work))
+        first.made = True
+        return result
 
-    def writing(self) -> Any:
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
         """See `Database.writing`."""
-        return self._group.exclusive()
+        first = act.pending()
+        with self._group.exclusive() as session:
+            if first is not None:
+                first.work(session)
+            yield session
+        if first is not None:
+            first.made = True
 
     def dispose(self) -> None:
         """Close all connections; the next use opens new ones."""
@@ -186,14 +202,19 @@ class PostgresDatabase(Database):
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """See `Database.writing`."""
+        first = act.pending()
         with self._session() as session:
             session.begin()
             try:
+                if first is not None:
+                    first.work(session)
                 yield session
             except BaseException:
                 session.roll_back()
                 raise
             session.commit()
+        if first is not None:
+            first.made = True
 
     def commit_failed(self, error: BaseException | None) -> Exception:
         """Without a state from the server, the commit may have been made or not."""

@@ -102,6 +102,11 @@ class Browser:
         """Show the text of a key on the next page."""
         self._notice = key
 
+    @property
+    def says(self) -> str | None:
+        """The key of what the next page will say."""
+        return self._notice
+
     def notice(self) -> str | None:
         """The key of what is to be said on this page, once."""
         self._said = NOTICE_COOKIE in request.cookies

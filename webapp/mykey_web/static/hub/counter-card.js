@@ -2,7 +2,7 @@
 
 import { beginExchange, endExchange } from "./card-exchange.js";
 import { invitation, loadWords, readCard } from "./card-reader.js";
-import { ask } from "./hub-request.js";
+import { act, ask } from "./hub-request.js";
 
 const data = document.body.dataset;
 
@@ -16,7 +16,7 @@ const errand = {
   otherFirst: data.watched === "true",
   challenge: () => ask(String(data.challenge), {}),
   proved: async (/** @type {string} */ id, /** @type {any} */ token) => {
-    const answer = await ask(String(data.proof), { ...values(), id, token });
+    const answer = await act(String(data.proof), { ...values(), id, token });
     endExchange();
     location.assign(answer.next);
   },

@@ -35,6 +35,7 @@ from mykey_terminal.hub import Hub
 from mykey_terminal.hub_address import hub_origin
 from mykey_terminal.offline_cards import FileDebitKeys, OfflineCardDesk, TapJournal
 from mykey_terminal.offline_cards.keys import DebitKeyEntry
+from mykey_terminal.open_page import open_page
 from mykey_terminal.open_writings import OpenWritings
 from mykey_terminal.pending import PendingTaps
 from mykey_terminal.queue import OfflineQueue
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
 AGENT_PORT = 24125
 """Where `run` listens when nothing else is said: a page that was paired finds the agent again after a restart."""
 _AGENT_PATIENCE = timedelta(seconds=30)
-_OPEN_PAGE = """<!doctype html><html lang="ja"><meta charset="utf-8"><title>mykey</title>
-<meta http-equiv="refresh" content="0; url={address}">
-"""
 HubOf = Callable[[StateDirectory], AbstractContextManager[Hub]]
 Errors = Callable[[], AbstractContextManager[None]]
 
@@ -188,8 +186,8 @@ class RunningTerminal:
         announce = Announcement(number, _print)
 
         def announced(code: str) -> None:
-            address = f"{own.hub_origin}{own.hub_path}/point#agent={number}&amp;pair={code}"
-            write_private(self._directory.open_page, _OPEN_PAGE.format(address=address).encode())
+            address = f"{own.hub_origin}{own.hub_path}/point#agent={number}&pair={code}"
+            write_private(self._directory.open_page, open_page(address))
             announce(code)
 
         pairing = PairingDesk(monotonic=time.monotonic, announce=announced)

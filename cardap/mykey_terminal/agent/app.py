@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
@@ -29,6 +29,7 @@ from mykey_terminal.agent.bodies import (
     WritingBody,
     parse,
 )
+from mykey_terminal.agent.desk import CardDesk
 from mykey_terminal.agent.gate import TOKEN_HEADER
 from mykey_terminal.errors import AgentError, TerminalError
 from mykey_terminal.problems import MEDIA_TYPE, Problem, problem_of
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from mykey_terminal.agent.desk import CardDesk
     from mykey_terminal.agent.gate import Gate
+    from mykey_terminal.agent.reader_desk import ReaderDesk
     from mykey_terminal.agent.writings import WritingDesk
 
 log = logging.getLogger(__name__)
@@ -83,11 +84,14 @@ _ROUTES = Map(
     merge_slashes=False,
 )
 
+_SIGNING_IN = frozenset({"status", "tray", "insert", "card", "sign_in"})
+"""What a computer at home offers besides pairing."""
+
 
 class AgentApp:
-    """A WSGI application for one terminal."""
+    """A WSGI application for one terminal, or with a bare `ReaderDesk` for signing in only (a computer at home)."""
 
-    def __init__(self, gate: Gate, desk: CardDesk, writings: WritingDesk | None = None) -> None:
+    def __init__(self, gate: Gate, desk: ReaderDesk, writings: WritingDesk | None = None) -> None:
         self._gate = gate
         self._desk = desk
         self._writings = writings
@@ -125,29 +129,37 @@ class AgentApp:
         return _json(self._serve(endpoint, request, **arguments))
 
     def _serve(self, endpoint: str, request: Request, **arguments: str) -> dict[str, Any]:
+        if endpoint not in _SIGNING_IN and not isinstance(self._desk, CardDesk):
+            raise AgentError("agent_sign_in_only", 403)
         look = self._looks(_language(request), **arguments).get(endpoint)
         if look is not None:
             return look()
         raw, language = self._gate.read_body(request), _language(request)
         if endpoint == "sign_in":
             return self._desk.sign_in(parse(SignInBody, raw), request.headers["Origin"])
+        if endpoint == "insert":
+            return self._desk.insert(parse(InsertBody, raw).card)
         if arguments:
             return self._go_on(endpoint, raw, language, **arguments)
         return self._change(endpoint, raw, language)
 
     def _looks(self, language: str | None, **arguments: str) -> dict[str, Callable[[], dict[str, Any]]]:
         """What needs no body."""
-        desk = self._desk
         return {
-            "status": desk.status,
-            "tray": desk.tray,
-            "card": desk.card,
-            "services": lambda: desk.services(language),
-            "tap_again": lambda: desk.tap_again(arguments["tap_id"], language),
-            "end_visit": lambda: desk.end_visit(**arguments),
+            "status": self._desk.status,
+            "tray": self._desk.tray,
+            "card": self._desk.card,
+            "services": lambda: self._terminal.services(language),
+            "tap_again": lambda: self._terminal.tap_again(arguments["tap_id"], language),
+            "end_visit": lambda: self._terminal.end_visit(**arguments),
             "card_profiles": lambda: self._writer.profiles(language),
             "writing": lambda: self._writer.state(**arguments),
         }
+
+    @property
+    def _terminal(self) -> CardDesk:
+        """The desk of an enrolled terminal: whatever signing in does not need has been refused before without one."""
+        return cast(CardDesk, self._desk)
 
     @property
     def _writer(self) -> WritingDesk:
@@ -163,20 +175,17 @@ class AgentApp:
         return step(writing_id, language)
 
     def _change(self, endpoint: str, raw: bytes, language: str | None) -> dict[str, Any]:
-        simple: dict[str, Callable[[], dict[str, Any]]] = {
-            "insert": lambda: self._desk.insert(parse(InsertBody, raw).card),
-            "record": lambda: self._desk.record(parse(RecordBody, raw)),
-            "receipt": lambda: self._desk.receipt(parse(ReceiptBody, raw)),
-        }
-        if endpoint in simple:
-            return simple[endpoint]()
         if endpoint == "write_card":
             return self._writer.begin(parse(WritingBody, raw).model_dump(exclude_none=True), language)
         if endpoint == "card_tap":
             return self._writer.begin_tap(parse(CardTapBody, raw).model_dump(exclude_none=True), language)
+        if endpoint == "record":
+            return self._terminal.record(parse(RecordBody, raw))
+        if endpoint == "receipt":
+            return self._terminal.receipt(parse(ReceiptBody, raw))
         if endpoint == "tap":
-            return self._desk.tap(parse(TapBody, raw), language)
-        return self._desk.act(parse(ActionBody, raw), language)
+            return self._terminal.tap(parse(TapBody, raw), language)
+        return self._terminal.act(parse(ActionBody, raw), language)
 
 
 def _json(document: dict[str, Any], *, status: int = 200, media_type: str = "application/json") -> Response:

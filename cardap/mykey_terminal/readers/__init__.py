@@ -32,6 +32,14 @@ class CardReader(Protocol):
         """Whether a card is in the reader now. Raises `NoReaderError` when there is no reader."""
         ...
 
+    @property
+    def movements(self) -> int:
+        """A number that changes whenever a card comes or goes: two quick hands cannot exchange cards unseen.
+
+        Raises `NoReaderError`.
+        """
+        ...
+
     def open(self) -> AbstractContextManager[Transport]:
         """Hold the card for one operation, alone; leaving takes away its power and with it every verified PIN.
 

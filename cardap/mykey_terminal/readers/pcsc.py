@@ -15,7 +15,7 @@ from mykey_cardap.pcsc.winscard import State
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mykey_cardap.pcsc.winscard import Winscard
+    from mykey_cardap.pcsc.winscard import ReaderState, Winscard
     from mykey_cardap.transport import Transport
     from mykey_terminal.readers import ReaderKind
 
@@ -43,18 +43,27 @@ class PcscReader:
 
     def card_present(self) -> bool:
         """Whether the reader holds a card. Raises `NoReaderError`, `ReaderChoiceError` and `SilentCardError`."""
-        backend = self._backend()
-        readers = list_readers(backend)
-        if not readers:
-            raise NoReaderError("no card reader is connected")
-        if self._wanted is not None:
-            chosen = choose_reader(self._wanted, backend)
-            readers = [reader for reader in readers if reader.reader == chosen]
+        readers = self._readers()
         if any(reader.card_present for reader in readers):
             return True
         if any(reader.state & State.PRESENT for reader in readers):
             raise SilentCardError("the card does not answer: turn it over or wipe its contacts")
         return False
+
+    @property
+    def movements(self) -> int:
+        """How often cards came and went, as pcsc-lite counts them since it started."""
+        return sum(reader.event_count for reader in self._readers())
+
+    def _readers(self) -> list[ReaderState]:
+        backend = self._backend()
+        readers = list_readers(backend)
+        if not readers:
+            raise NoReaderError("no card reader is connected")
+        if self._wanted is None:
+            return readers
+        chosen = choose_reader(self._wanted, backend)
+        return [reader for reader in readers if reader.reader == chosen]
 
     @contextmanager
     def open(self) -> Iterator[Transport]:

@@ -57,6 +57,7 @@ class VirtualReader:
         self._cards: dict[str, VirtualCard] = {}
         self._inserted: str | None = None
         self._hold: CardHold | None = None
+        self._movements = 0
 
     @property
     def inserted(self) -> str | None:
@@ -79,6 +80,7 @@ class VirtualReader:
         if name is not None and name not in personas.names():
             raise UnknownCardError("the tray has no such card")
         with self._lock:
+            self._movements += 1
             self._take_out()
             if name is not None:
                 self._hold = self._held(name)
@@ -111,6 +113,11 @@ class VirtualReader:
     def card_present(self) -> bool:
         """Whether a card is inserted."""
         return self._inserted is not None
+
+    @property
+    def movements(self) -> int:
+        """How often the tray was used."""
+        return self._movements
 
     @contextmanager
     def open(self) -> Iterator[Transport]:

@@ -209,7 +209,7 @@ def test_any_bytes_get_a_document(agent: Any, raw: bytes) -> None:
 
 def test_inserting_needs_a_virtual_reader(agent: Any, reader: VirtualReader, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a real reader there is no tray."""
-    monkeypatch.setattr("mykey_terminal.agent.desk.VirtualReader", type("Other", (), {}))
+    monkeypatch.setattr("mykey_terminal.agent.reader_desk.VirtualReader", type("Other", (), {}))
     assert reader.inserted == "adult"
     for method, path, body in (("GET", "/tray", None), ("PUT", "/tray/inserted", {"card": "adult"})):
         answer = agent.call(method, path, body)

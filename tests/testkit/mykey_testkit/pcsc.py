@@ -205,6 +205,13 @@ class PrivatePcscd:
         self.wait_for_card(slot, present=True)
         return card.pid
 
+    def insert_silent(self, slot: int = 0) -> None:
+        """Insert a card with its wrong side up: PC/SC feels it, and it does not answer (`State.MUTE`)."""
+        self.remove(slot)
+        program = [sys.executable, "-m", "mykey_testkit.silent_card", str(PORTS[slot])]
+        with (self.directory / f"card-{slot}.log").open("ab") as log:
+            self._cards[slot] = subprocess.Popen(self.inside(program), stdout=log, stderr=log)
+
     def remove(self, slot: int = 0) -> None:
         """Take the card out of a slot by ending its process; nothing happens when there is none."""
         card = self._cards.pop(slot, None)

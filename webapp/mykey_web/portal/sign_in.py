@@ -68,14 +68,17 @@ def card() -> Response:
 
 @blueprint.post("/sign-out")
 def sign_out() -> WerkzeugResponse:
-    """End this session; `reason=card` when a staff card was taken out."""
+    """End this session; `reason=card` when the card was taken out: a citizen's at a service point, which goes on."""
     browser = current()
     session = browser.session
     if session is not None and session.kind is not SessionKind.VISITOR:
         portal().sign_ins.sign_out(session)
     browser.forget()
-    browser.say("sign_in.card_taken" if request.form.get("reason") == "card" else "sign_in.signed_out")
+    card_left = request.form.get("reason") == "card"
     staff_left = session is not None and session.kind is SessionKind.STAFF
+    if card_left and not staff_left:
+        return redirect(url_for("pages.point"), 303)
+    browser.say("sign_in.card_taken" if card_left else "sign_in.signed_out")
     return redirect(url_for(".staff" if staff_left else ".citizen"), 303)
 
 

@@ -3,13 +3,14 @@
 import { Agent, AgentProblem, AgentUnreachable } from "../point/agent.js";
 import { announce } from "../point/announce.js";
 import { button, byId, el } from "../point/dom.js";
-import { causeOfSilence } from "../point/permission.js";
+import { causeOfSilence, obstacleAhead } from "../point/permission.js";
 import { pinPad } from "../point/pinpad.js";
 import { keepPairingToken, pairingToken, rememberAgent, rememberedAgent, takeInvitation, validPort } from "../point/session.js";
 import { localised, t as pointText, useLanguage } from "../point/texts.js";
 import { problemWords } from "../point/wording.js";
 
 const LOOK_EVERY_MS = 1_000;
+const RETRY_EVERY_MS = 3_000;
 const UNPAIRED = new Set(["agent_not_paired", "agent_pairing_code", "agent_rate_limited"]);
 const PIN = /^[0-9]{4}$/;
 
@@ -18,6 +19,8 @@ let texts = {};
 /** @type {Agent|null} */
 let agent = null;
 let watching = 0;
+/** @type {{agent: number|null, code: string|null}} how this page was told of the agent: kept while the browser asks */
+let invitedBy = { agent: null, code: null };
 
 /**
  * @typedef {object} Errand
@@ -61,10 +64,14 @@ export function invitation() {
 /** @param {Errand} errand @param {{agent: number|null, code: string|null}} invited */
 export async function readCard(errand, invited) {
   window.clearTimeout(watching);
+  invitedBy = invited;
   if (!invited.agent) return pairing(errand);
   agent = new Agent(invited.agent, pairingToken(), () => document.documentElement.lang);
+  const obstacle = await obstacleAhead();
+  if (obstacle) showCause(obstacle, errand); // the browser may wait for an answer to its question: say so meanwhile
   try {
     if (invited.code) keepPairingToken(await agent.pair(invited.code));
+    invitedBy = { agent: invited.agent, code: null }; // a code is good once
     if (!agent.token) return pairing(errand);
     return await (errand.otherFirst ? takenOut(errand, "") : look(errand, ""));
   } catch (error) {
@@ -243,14 +250,23 @@ async function trouble(error, errand) {
   problem(found, () => readAgain(errand));
 }
 
-/** @param {Errand} errand */
+/** No answer: say why, and look again by itself. @param {Errand} errand */
 async function silent(errand) {
-  const cause = await causeOfSilence();
-  const word = (/** @type {string} */ part) => pointText(`page.setup.${cause}.${part}`);
+  showCause(await causeOfSilence(), errand);
+  watching = window.setTimeout(() => readCard(errand, invitedBy), RETRY_EVERY_MS);
+}
+
+/** @param {import("../point/permission.js").Cause} cause @param {Errand} errand */
+function showCause(cause, errand) {
+  if (document.getElementById("panel")?.dataset.cause === cause && document.getElementById("cause")) return;
+  const word = (/** @type {string} */ part) =>
+    cause === "agent_missing" ? say(`sign_in.agent_missing.${part}`, { hub: location.origin }) : pointText(`page.setup.${cause}.${part}`);
   show(word("title"), [
-    el("div", { class: "notice notice--warning" }, el("p", {}, word("text")), el("p", {}, word("what_to_do"))),
-    el("div", { class: "buttons" }, button(say("sign_in.again"), () => readCard(errand, { agent: rememberedAgent(), code: null }), { class: "button" })),
+    el("div", { class: "notice notice--warning", id: "cause" }, el("p", {}, word("text")), el("p", {}, word("what_to_do"))),
+    el("p", { class: "soft" }, pointText("page.setup.waiting")),
+    el("div", { class: "buttons" }, button(say("sign_in.again"), () => readCard(errand, invitedBy), { class: "button" })),
   ]);
+  byId("panel").dataset.cause = cause;
 }
 
 /** Name the agent by hand: its port and the code that it shows. @param {Errand} errand @param {any} [refused] */

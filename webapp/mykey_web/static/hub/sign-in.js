@@ -1,6 +1,7 @@
 // Signing in with the card in this computer's reader, as a citizen or as staff.
 
 import { invitation, loadWords, readCard } from "./card-reader.js";
+import { forgetCard } from "../point/session.js";
 import { ask } from "./hub-request.js";
 
 const data = document.body.dataset;
@@ -15,6 +16,7 @@ const errand = {
   },
 };
 
+forgetCard();
 const invited = invitation();
 window.addEventListener("hashchange", () => location.hash.includes("agent=") && readCard(errand, invitation()));
 await loadWords();

@@ -2,9 +2,9 @@
 // What the page does about a card that came or went is the business of `flow.js`.
 
 import { Agent, AgentProblem, AgentUnreachable } from "./agent.js";
-import { cardCame, cardLeft, rest, setUp } from "./flow.js";
+import { cardCame, cardLeft, rest, setUp, show } from "./flow.js";
 import { causeOfSilence, obstacleAhead } from "./permission.js";
-import { keepPairingToken, pairingToken, rememberAgent } from "./session.js";
+import { keepPairingToken, pairingToken, rememberAgent, takeEnd } from "./session.js";
 import { now, subscribe, update } from "./store.js";
 import { currentLanguage } from "./texts.js";
 
@@ -75,6 +75,7 @@ async function begin() {
     update({ status, tray: await trayOf(status) });
     update(await offered());
     await rest();
+    if (takeEnd() && !status.reader?.card_present) show({ name: "ended", reason: "removed" });
   } catch (error) {
     return failed(error, begin);
   }
@@ -155,13 +156,13 @@ async function compare(status, tray) {
 }
 
 /**
- * What tells one inserted card from the next: its name in the tray, or only that there is one.
+ * What tells one inserted card from the next, also when two quick hands exchange them between two looks.
  * @param {any} status
  * @param {any} tray
  */
 function cardOf(status, tray) {
   if (!status?.reader?.card_present) return null;
-  return tray?.inserted ?? "card";
+  return `${tray?.inserted ?? "card"} ${status.reader.movements ?? ""}`;
 }
 
 /** The code of what is wrong with the reader, or null. @param {any} status */

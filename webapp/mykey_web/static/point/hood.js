@@ -32,7 +32,7 @@ function folded() {
 function draw() {
   const { evidence, tray } = now();
   const hood = byId("hood");
-  hood.hidden = !tray && !evidence;
+  hood.hidden = !tray; // for visitors of the demo; at a real reader the screen belongs to the service
   byId("desk").dataset.hood = hood.hidden || folded() ? "folded" : "open";
   if (hood.hidden) return;
   const focused = document.activeElement?.id === "hood-toggle";

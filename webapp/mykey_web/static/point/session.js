@@ -54,3 +54,34 @@ export function keepPairingToken(token) {
   if (token) sessionStorage.setItem(TOKEN, token);
   else sessionStorage.removeItem(TOKEN);
 }
+
+const ENDED = "mykey.card-left";
+
+/** A session of the portal ended because its card was taken out: the service point says so when it is shown next. */
+export function noteEnd() {
+  sessionStorage.setItem(ENDED, "1");
+}
+
+/** @returns {boolean} whether that has happened and was not said yet */
+export function takeEnd() {
+  const noted = sessionStorage.getItem(ENDED) !== null;
+  sessionStorage.removeItem(ENDED);
+  return noted;
+}
+
+const SEEN = "mykey.card-movements";
+
+/**
+ * Whether cards came or went since this was asked first: an exchange of two cards between two looks is seen, too.
+ * @param {number} movements as the agent counts them
+ */
+export function cardsMoved(movements) {
+  const seen = sessionStorage.getItem(SEEN);
+  sessionStorage.setItem(SEEN, String(movements));
+  return seen !== null && seen !== String(movements);
+}
+
+/** The next card that is seen is the session's. */
+export function forgetCard() {
+  sessionStorage.removeItem(SEEN);
+}

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from apiflask import APIFlask
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
@@ -16,8 +15,8 @@ from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.hub import Hub
 from mykey_web.all_pages import add_pages
 from mykey_web.api_v1.blueprint import make_api
-from mykey_web.api_v1.description import add_problems
-from mykey_web.operations.metrics import RequestCounts
+from mykey_web.api_v1.document import new_app
+from mykey_web.operations.metrics import Counts
 from mykey_web.operations.observed import observe
 from mykey_web.operations.probes import make_probes
 from mykey_web.pages import errors
@@ -29,25 +28,16 @@ _log = logging.getLogger(__name__)
 
 def create_app(hub: Hub) -> Flask:
     """Make the WSGI application around an opened hub."""
-    app = APIFlask(
-        "mykey_web",
-        title="mykey hub",
-        version="1",
-        spec_path="/api/v1/openapi.json",
-        docs_path=None,
-        json_errors=False,
-    )
+    app = new_app()
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.config["AUTO_404_RESPONSE"] = False
-    app.config["AUTO_VALIDATION_ERROR_RESPONSE"] = False
     app.extensions["mykey_hub"] = hub
     _write_json_as_the_lane_does(app)
-    _describe(app)
     app.register_blueprint(make_api(app, hub))
     add_pages(app, hub)
     _register_errors(app)
     app.after_request(secure)
-    counts = RequestCounts()
+    counts = Counts(hub.settings.municipality)
+    counts.listen(hub)
     app.register_blueprint(make_probes(hub, counts))
     proxies = hub.settings.sessions.proxies
     observe(app, counts, behind_proxy=bool(proxies))
@@ -79,17 +69,6 @@ def _write_json_as_the_lane_does(app: Flask) -> None:
     if not isinstance(provider, DefaultJSONProvider):
         raise TypeError("Flask's own JSON provider is what the lane was compared with")
     provider.ensure_ascii, provider.sort_keys, provider.compact = False, False, True
-
-
-def _describe(app: APIFlask) -> None:
-    app.description = "What terminals speak to. Errors are problem documents (RFC 9457) with a machine code."
-    bearer = {"type": "http", "scheme": "bearer"}
-    app.security_schemes = {"terminal": bearer, "remote": bearer}
-    app.contact = {"name": "mykey contributors"}
-    app.license = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
-    app.config["OPENAPI_VERSION"] = "3.1.0"
-    app.config["AUTO_AUTH_ERROR_RESPONSE"] = False  # described with all other problems
-    app.spec_processor(add_problems)
 
 
 def _register_errors(app: Flask) -> None:

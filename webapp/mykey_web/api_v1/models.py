@@ -63,13 +63,21 @@ class ChallengeReply(Model):
     needs: list[str]
 
 
+_WEB_EID: dict[str, Any] = {
+    "format": {"type": "string", "description": "web-eid:1.0"},
+    "unverifiedCertificate": {"type": "string", "description": "DER, in base64"},
+    "algorithm": {"type": "string", "description": "RS256, ES256 or ES384"},
+    "signature": {"type": "string", "description": "over hash(origin) ‖ hash(nonce), in base64"},
+}
+
+
 class ProofRequest(Model):
     """`token` is the Web eID token object; it is checked by the verifier, member by member.
 
     `attributes` is `{"signature_token": …}`, a second token over the same nonce by the card's signature certificate.
     """
 
-    token: dict[str, Any]
+    token: dict[str, Any] = Field(json_schema_extra={"properties": _WEB_EID})
     attributes: dict[str, Any] | None = None
 
 
@@ -138,11 +146,15 @@ class MunicipalityView(Model):
 
 
 class ServicesReply(Model):
-    """The terminal's service point and all its services, in the language of the request."""
+    """The terminal's service point and its services, in the language of the request.
+
+    `next` is the `after` of the next page, null on the last one.
+    """
 
     municipality: MunicipalityView
     service_point: ServicePointView
     services: list[ServiceView]
+    next: str | None = None
 
 
 class TokenReply(Model):

@@ -23,6 +23,7 @@ from mykey_core.storage.session import Session
 from mykey_core.storage.tables import pairwise
 from mykey_web import problems
 from mykey_web.api_v1.models import Model
+from mykey_web.api_v1.paging import PageQuery, paged
 from mykey_web.oidc.endpoints import bearer
 from mykey_web.oidc.server import Provider
 
@@ -69,6 +70,13 @@ class PersonReply(Model):
     linked_at: str
 
 
+class PeopleReply(Model):
+    """A page of the people whom the plugin knows, by their ids; `next` is null on the last one."""
+
+    people: list[PersonReply]
+    next: str | None = None
+
+
 class MessageReply(Model):
     """The message's id."""
 
@@ -102,6 +110,15 @@ def make_remote_api(provider: Provider) -> APIBlueprint:
         """Record an act so that nobody can rewrite it; the person sees it (scope `audit`)."""
         view.record(plugin, body)
         return "", 204
+
+    @api.get("/people")
+    @paged(api)
+    @api.output(PeopleReply)
+    @api.doc(security=_SECURITY)
+    @view.needs(Capability.PEOPLE)
+    def people(plugin: LoadedPlugin, page: PageQuery) -> PeopleReply:
+        """All pairwise ids that are the plugin's now: to find out what it missed (scope `people`)."""
+        return view.people(plugin, page)
 
     @api.get("/people/<subject>")
     @api.output(PersonReply)
@@ -192,6 +209,15 @@ class _Views:
         with self._hub.database.reading() as session:
             row = self._row(session, plugin, subject)
         return PersonReply(subject=subject, linked_at=row.created_at.isoformat())
+
+    def people(self, plugin: LoadedPlugin, page: PageQuery) -> PeopleReply:
+        """See the route."""
+        own = (pairwise.c.municipality == self._town) & (pairwise.c.plugin == plugin.context.name)
+        found = select(pairwise.c.subject, pairwise.c.created_at).where(own, pairwise.c.subject > page.after)
+        with self._hub.database.reading() as session:
+            rows = session.execute(found.order_by(pairwise.c.subject).limit(page.limit + 1)).all()
+        people = [PersonReply(subject=row.subject, linked_at=row.created_at.isoformat()) for row in rows[: page.limit]]
+        return PeopleReply(people=people, next=people[-1].subject if len(rows) > page.limit else None)
 
     def message(self, plugin: LoadedPlugin, body: MessageBody) -> MessageReply:
         """See the route."""

@@ -35,7 +35,7 @@ def add_tap_routes(api: APIBlueprint, app: Flask, hub: Hub) -> None:
     @api.output(models.ChallengeReply, status_code=201)
     @api.doc(security=_SECURITY)
     @terminal_only
-    def begin(terminal: Terminal, body: models.TapRequestBody) -> models.ChallengeReply:
+    def begin_tap(terminal: Terminal, body: models.TapRequestBody) -> models.ChallengeReply:
         """Ask for a tap and get the challenge that the card signs."""
         return view.begin(terminal, body)
 
@@ -52,7 +52,7 @@ def add_tap_routes(api: APIBlueprint, app: Flask, hub: Hub) -> None:
     @api.output(models.StatusReply)
     @api.doc(security=_SECURITY)
     @terminal_only
-    def find(terminal: Terminal, tap_id: str) -> models.StatusReply:
+    def find_tap(terminal: Terminal, tap_id: str) -> models.StatusReply:
         """What became of a tap, for a terminal that lost the reply."""
         return view.find(terminal, tap_id)
 

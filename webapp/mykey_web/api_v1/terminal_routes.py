@@ -12,7 +12,9 @@ from mykey_core.terminals.registry import Terminal
 from mykey_web import problems
 from mykey_web.api_v1 import models
 from mykey_web.api_v1.admission import TOKEN_PATH, takes, terminal_only
+from mykey_web.api_v1.conditional import may_be_kept
 from mykey_web.api_v1.oauth import make_authorization_server
+from mykey_web.api_v1.paging import PageQuery, cut, paged
 from mykey_web.api_v1.views import in_language, point_view, service_view
 
 _SECURITY = "terminal"  # every route but enrolment and tokens
@@ -36,12 +38,14 @@ def add_terminal_routes(api: APIBlueprint, app: Flask, hub: Hub) -> None:
         return authorization.create_token_response()
 
     @api.get("/services")
+    @paged(api)
     @api.output(models.ServicesReply)
     @api.doc(security=_SECURITY)
     @terminal_only
-    def services(terminal: Terminal) -> models.ServicesReply:
+    def services(terminal: Terminal, page: PageQuery) -> models.ServicesReply:
         """What this terminal may offer, in the language of the request."""
-        return view.services(terminal)
+        may_be_kept()
+        return view.services(terminal, page)
 
 
 class _TerminalViews:
@@ -64,16 +68,18 @@ class _TerminalViews:
             terminal_id=str(terminal.id),
             municipality=terminal.municipality,
             service_point=point_view(terminal, problems.request_language()),
-            services=sorted(terminal.services),
+            services=self._hub.plugins.offered(terminal.services, terminal.service_point),
             token_endpoint=endpoint,
             audience=endpoint,
             origin=self._hub.settings.origin,
             configuration_key=self._hub.configurations.public_jwk(),
         )
 
-    def services(self, terminal: Terminal) -> models.ServicesReply:
+    def services(self, terminal: Terminal, page: PageQuery) -> models.ServicesReply:
         language = problems.request_language()
-        routes = (self._hub.plugins.route(name) for name in sorted(terminal.services))
+        offered = self._hub.plugins.offered(terminal.services, terminal.service_point)
+        names, following = cut(offered, page, str)
+        routes = (self._hub.plugins.route(name) for name in names)
         settings = self._hub.settings
         return models.ServicesReply(
             municipality=models.MunicipalityView(
@@ -81,4 +87,5 @@ class _TerminalViews:
             ),
             service_point=point_view(terminal, language),
             services=[service_view(route.service, language) for route in routes if route],
+            next=following,
         )

@@ -15,6 +15,7 @@ from mykey_core.terminals.configuration import POLL
 from mykey_core.terminals.reports import Report
 from mykey_core.uploads.chain import MAX_INTEGER
 from mykey_core.uploads.receive import Upload
+from mykey_web.api_v1.conditional import may_be_kept
 from mykey_web.api_v1.models import Model
 
 _MOST_RECORDS = 100
@@ -143,6 +144,7 @@ def add_upload_routes(api: APIBlueprint, hub: Hub, takes: _Takes) -> None:
     def configuration() -> ConfigurationReply:
         """What the terminal needs to know without a network: services and denied cards, signed by the hub."""
         signed = hub.configurations.signed(g.terminal)
+        may_be_kept(f"{signed.sequence}-{hub.clock():%Y%m%d}")  # signed anew each day, so that it does not grow stale
         return ConfigurationReply(
             sequence=signed.sequence, configuration=signed.document, key=hub.configurations.public_jwk()
         )

@@ -24,7 +24,9 @@ from mykey_core.card_writing.plan import Operation
 from mykey_core.card_writing.profiles import CardField
 from mykey_core.hub import Hub
 from mykey_web import problems
+from mykey_web.api_v1.conditional import may_be_kept
 from mykey_web.api_v1.models import Model
+from mykey_web.api_v1.paging import PageQuery, cut, paged
 
 _MAX_APDU = 2 * 65_544  # hexadecimal digits of the longest extended APDU
 _Apdu = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2})+$", min_length=4, max_length=_MAX_APDU)]
@@ -107,6 +109,7 @@ class CardProfilesReply(Model):
     profiles: list[CardProfileView]
     four_eyes: list[str]
     shared_with: list[str]
+    next: str | None = None
 
 
 class ResponsesRequest(Model):
@@ -184,11 +187,13 @@ def add_writing_routes(api: APIBlueprint, hub: Hub, takes: _Takes) -> None:
         return _reply(desk.counter.begin_tap(g.terminal, order))
 
     @api.get("/card-profiles")
+    @paged(api)
     @api.output(CardProfilesReply)
     @api.doc(security="terminal", tags=["card writing"])
-    def card_profiles() -> CardProfilesReply:
+    def card_profiles(page: PageQuery) -> CardProfilesReply:
         """What can be written on cards here."""
-        return desk.profiles()
+        may_be_kept()
+        return desk.profiles(page)
 
     @api.get("/card-writings/<writing_id>")
     @api.output(WritingReply)
@@ -230,14 +235,16 @@ class _Desk:
             subject=subject,
         )
 
-    def profiles(self) -> CardProfilesReply:
-        """The profiles of all active plugins, worded for the request."""
+    def profiles(self, page: PageQuery) -> CardProfilesReply:
+        """The profiles of the active plugins, worded for the request."""
         settings = self._hub.settings.card_writing
         language = problems.request_language()
+        names, following = cut(sorted(self.counter.profiles), page, str)
         return CardProfilesReply(
-            profiles=[self._profile(name, language) for name in sorted(self.counter.profiles)],
+            profiles=[self._profile(name, language) for name in names],
             four_eyes=sorted(map(str, settings.four_eyes)),
             shared_with=sorted(settings.shared_with),
+            next=following,
         )
 
     def _profile(self, name: str, language: str) -> CardProfileView:

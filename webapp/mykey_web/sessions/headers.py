@@ -45,7 +45,7 @@ def secure(response: Response) -> Response:
     if request.scheme == "https":
         headers["Strict-Transport-Security"] = HSTS_VALUE
     if request.path.startswith("/api/"):
-        headers["Cache-Control"] = "no-store"
+        headers.setdefault("Cache-Control", "no-store")
         headers["Referrer-Policy"] = "no-referrer"
         return response
     headers.update(_FOR_PAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from sqlalchemy import bindparam, select
@@ -20,6 +21,7 @@ from mykey_web.design.wording import frame_catalogue, localised, t, words
 from mykey_web.sessions.browser import language, portal
 
 _STAFF = "staff:"
+_AT_ITS_END = re.compile(r"\s*[:：–]\s*\{\w+\}$")
 _point = Prepared(
     select(service_point.c.title).where(
         service_point.c.municipality == bindparam("m"), service_point.c.name == bindparam("n")
@@ -116,10 +118,16 @@ def _outcome(code: str) -> str:
     catalogue = portal().hub.plugins.catalogue(plugin)
     for key in (f"outcome.{name}", f"{name}.title"):
         if catalogue is not None and catalogue.has(key):
-            return catalogue.get(key, language())
+            return _without_fields(catalogue.get(key, language()))
     refusals = f"refusal.{code}.title"
     hub = load_catalogue("mykey_web", "hub")
     return hub.get(refusals, language()) if hub.has(refusals) else code
+
+
+def _without_fields(text: str) -> str:
+    """The text up to `：{title}` at its end: the audit does not keep what was lent. Other fields leave “done”."""
+    head = _AT_ITS_END.sub("", text)
+    return t("my.accesses.done") if "{" in head else head
 
 
 def _counter(kind: str, code: str) -> str:

@@ -11,7 +11,7 @@ from mykey_core.hub import Hub
 from mykey_core.plugins.pages import Area
 from mykey_web.admin import views as admin
 from mykey_web.api_v1.remote import make_remote_api
-from mykey_web.counter import decisions, passkeys, records  # noqa: F401 - views of the counter
+from mykey_web.counter import decisions, passkeys, records, uploads  # noqa: F401 - views of the counter
 from mykey_web.counter import views as counter
 from mykey_web.counter.clerks import catalogue as counter_words
 from mykey_web.design.wording import frame_catalogue
@@ -19,6 +19,7 @@ from mykey_web.oidc.endpoints import audiences, make_endpoints
 from mykey_web.oidc.pages import make_pages
 from mykey_web.oidc.server import make_provider
 from mykey_web.pages.areas import guard, mount
+from mykey_web.pages.files import allow_files
 from mykey_web.pages.frame import add_frame
 from mykey_web.pages.once import add_once
 from mykey_web.pages.plugin_pages import guard_point_api, mount_plugins
@@ -31,6 +32,7 @@ def add_pages(app: Flask, hub: Hub) -> None:
     """Everything that a browser sees of a hub."""
     add_portal(app, hub)
     add_frame(app)
+    app.before_request(allow_files)
     app.before_request(guard)
     app.before_request(guard_point_api)
     add_once(app)

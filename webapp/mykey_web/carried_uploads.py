@@ -28,6 +28,10 @@ class QueueFileError(MykeyError):
     """The file is no queue of a terminal that this hub accepts; the message says what is wrong with it."""
 
 
+class TerminalNotAcceptedError(QueueFileError):
+    """The file is of a terminal that this hub does not know, or has revoked."""
+
+
 class _QueueFile(Model):
     format: Literal["mykey-offline-queue-1"]
     terminal_id: UUID
@@ -41,6 +45,7 @@ class _QueueFile(Model):
 class Carried:
     """What became of a file: one answer for each record, and the ranges of numbers that the hub still misses."""
 
+    terminal_id: UUID
     records: list[dict[str, Any]]
     missing: list[tuple[int, int]]
 
@@ -50,7 +55,9 @@ def take_file(hub: Hub, content: str) -> Carried:
     queue = _read(content)
     terminal = hub.terminals.get(queue.terminal_id)
     if terminal is None:
-        raise QueueFileError("the file is of a terminal that this hub does not accept: see `mykey hub terminals`")
+        raise TerminalNotAcceptedError(
+            "the file is of a terminal that this hub does not accept: see `mykey hub terminals`"
+        )
     answers: list[dict[str, Any]] = []
     missing: list[tuple[int, int]] = []
     for start in range(0, len(queue.records), _BATCH):
@@ -58,7 +65,7 @@ def take_file(hub: Hub, content: str) -> Carried:
         answer = hub.uploads.receive(terminal, _arrived(queue, wires, hub.clock()))
         answers += answer.records
         missing = answer.missing
-    return Carried(answers, missing)
+    return Carried(queue.terminal_id, answers, missing)
 
 
 def _arrived(queue: _QueueFile, wires: list[dict[str, Any]], now: datetime) -> Upload:

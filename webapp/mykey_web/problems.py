@@ -8,7 +8,7 @@ from typing import Any
 
 from apiflask import HTTPError
 from flask import Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from mykey_core.errors import Refusal, StorageUnavailable
 from mykey_core.translations import load_catalogue, negotiate
@@ -97,6 +97,8 @@ _STATUS = {
     "upload_conflict": 409,
     "upload_chain_broken": 409,
     "upload_record_invalid": 422,
+    "queue_file_form": 422,
+    "queue_file_terminal": 403,
     "upload_no_gap": 409,
     "upload_not_quarantined": 409,
 }
@@ -172,7 +174,13 @@ def from_http_exception(error: HTTPException) -> Response:
     """What werkzeug refuses (unknown path, wrong method, too large) as a problem document."""
     if error.code is None or error.code < 400:  # noqa: PLR2004 - a redirect is no problem
         return Response(error.get_body(), error.code, error.get_headers())
-    return problem_response(code_of(error))
+    return problem_response(code_of(error), headers=kept_headers(error))
+
+
+def kept_headers(error: HTTPException) -> dict[str, str]:
+    """What an answer to `error` has to say beside its body: the methods that there are (RFC 9110 §15.5.6)."""
+    methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+    return {"Allow": ", ".join(sorted(methods))} if methods else {}
 
 
 def from_refusal(error: Refusal, extensions: Mapping[str, Any] | None = None) -> Response:

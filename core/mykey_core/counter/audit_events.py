@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mykey_core.audit.events import CODE, SUBJECT, UUID, EventType, register
+from mykey_core.audit.events import CODE, INTEGER, SUBJECT, UUID, EventType, register
 
 _APPROVAL = {"approval": UUID, "act": CODE, "subject": SUBJECT, "actor": CODE}
 
@@ -13,6 +13,7 @@ register(
     EventType("counter.requested", _APPROVAL),
     EventType("counter.approved", {**_APPROVAL, "requested_by": CODE}),
     EventType("counter.declined", {**_APPROVAL, "requested_by": CODE}),
+    EventType("counter.queue_taken", {"actor": CODE, "terminal": UUID, "records": INTEGER}),
     EventType("passkey.added", {"actor": CODE, "passkey": UUID}),
     EventType("passkey.removed", {"actor": CODE, "passkey": UUID}),
 )

@@ -67,8 +67,7 @@ class Office:
     def cab(self) -> Cab:
         """A newly enrolled terminal."""
         key = Ed25519PrivateKey.generate()
-        jwk = {"kty": "OKP", "crv": "Ed25519", "x": _base64url(key.public_key().public_bytes_raw())}
-        return Cab(self, self.terminals.enrol(self.terminals.new_code("cab"), jwk, "cab", "1"), key)
+        return Cab(self, self.terminals.enrol(self.terminals.new_code("cab"), Cab.public_jwk(key), "cab", "1"), key)
 
     def count(self, table: Table) -> int:
         """The rows of a table."""
@@ -101,6 +100,11 @@ class Cab:
     skew: timedelta = timedelta(0)
     boot_id: str = "first-run"
     uptime_ms: int = 1_000
+
+    @staticmethod
+    def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
+        """A device key as it is enrolled."""
+        return {"kty": "OKP", "crv": "Ed25519", "x": _base64url(key.public_key().public_bytes_raw())}
 
     def copy(self) -> Cab:
         """The same terminal again, as if its disk had been copied."""

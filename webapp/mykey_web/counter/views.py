@@ -28,6 +28,7 @@ NAVIGATION = tuple(
             ("look_up", "look_up"),
             ("enrol", "enrol"),
             ("approvals", "approvals"),
+            ("uploads", "uploads"),
             ("counts", "counts"),
             ("passkeys", "passkey_list"),
             ("devices", "devices"),

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,24 @@ def with_token(hub: HubHarness, folder: Path) -> HubHarness:
     object.__setattr__(hub.hub, "settings", settings)
     hub.app = create_app(hub.hub)
     return hub
+
+
+def exposed(hub: HubHarness) -> str:
+    """What Prometheus reads."""
+    answer = hub.app.test_client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    return answer.text
+
+
+def scraped(hub: HubHarness) -> dict[tuple[str, ...], float]:
+    """Each sample by its name and the values of its labels, without the town's; read by Prometheus's own parser."""
+    found: dict[tuple[str, ...], float] = {}
+    for family in text_string_to_metric_families(exposed(hub)):
+        for sample in family.samples:
+            assert sample.labels["municipality"] == "132217"
+            labels = {name: value for name, value in sample.labels.items() if name != "municipality"}
+            found[sample.name, *(labels[name] for name in sorted(labels))] = sample.value
+    return found
 
 
 @pytest.fixture
@@ -75,11 +94,8 @@ def test_metrics_need_the_token(library_hub: HubHarness, tmp_path: Path) -> None
     client = with_token(library_hub, tmp_path).app.test_client()
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"Authorization": "Bearer " + TOKEN[:-1]}).status_code == 401
-    client.get("/healthz")
     answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     found = {one.name: one for one in text_string_to_metric_families(answer.text)}
-    counted = {tuple(sample.labels.values()): sample.value for sample in found["mykey_requests"].samples}
-    assert counted["probes.healthz", "200"] == 1
     checks = {sample.labels["check"]: sample.value for sample in found["mykey_check_level"].samples}
     assert checks["database"] == 0
     assert found["mykey_revocation_seconds_left"].samples[0].value > 0
@@ -88,10 +104,17 @@ def test_metrics_need_the_token(library_hub: HubHarness, tmp_path: Path) -> None
 def test_a_tap_is_counted_though_it_passes_flask_by(library_hub: HubHarness, tmp_path: Path) -> None:
     """The lane's proofs are in the figures, and neither a serial nor a patron's number is."""
     hub = with_token(library_hub, tmp_path)
-    hub.terminal().tap("adult", "library-desk", "link", patron_number=CANARY)
-    text = hub.app.test_client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
-    assert 'mykey_requests_total{endpoint="api_v1.prove",status="200"} 1.0' in text
-    assert CANARY not in text
+    before = scraped(hub)
+    terminal = hub.terminal()
+    terminal.tap("adult", "library-desk", "link", patron_number=CANARY)
+    terminal.tap("adult", "library-desk", "open")
+    terminal.tap("revoked", "library-desk", "open")
+    more = Counter(scraped(hub))
+    more.subtract(before)
+    assert more["mykey_http_requests_total", "api_v1.prove", "200"] == 2
+    assert more["mykey_http_request_duration_seconds_count", "api_v1.prove"] == 3
+    assert more["mykey_taps_total", "done", "library-desk"] == 2
+    assert more["mykey_taps_total", "certificate_revoked", "library-desk"] == 1
 
 
 @pytest.mark.parametrize(("mode", "text"), [(0o644, TOKEN), (0o600, "short")])
@@ -165,7 +188,9 @@ def test_the_server_in_production(tmp_path: Path, workers: str) -> None:
         for _ in range(19):
             assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         answer = httpx.get(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-        assert 'mykey_requests_total{endpoint="probes.readyz",status="200"} 19.0' in answer.text
+        assert (
+            'mykey_http_requests_total{endpoint="probes.readyz",municipality="132217",status="200"} 19.0' in answer.text
+        )
     assert not server.running
     for line in log.read_text().splitlines():
         json.loads(line)

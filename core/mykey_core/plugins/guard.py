@@ -59,6 +59,8 @@ class Guard:
     strict: bool = False
     last_fault: Fault | None = None
     faults: int = 0
+    told: Callable[[str, str], None] | None = None
+    """Hears of each failure by plugin and hook, for figures."""
     _breakers: dict[str, _Breaker] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -115,6 +117,8 @@ class Guard:
     def _failed(self, hook: str, kind: str, place: str) -> None:
         with self._lock:
             self.faults += 1
+            if self.told is not None:
+                self.told(self.plugin, hook)
             self.last_fault = Fault(hook, kind, place, self.clock())
             breaker = self._breakers.setdefault(hook, _Breaker())
             breaker.failures += 1

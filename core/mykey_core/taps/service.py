@@ -5,7 +5,7 @@ Checks come in the order of architecture §2; whatever refuses a proof also uses
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
@@ -75,6 +75,8 @@ class TapService:
         self._renewals = renewals or Renewals(people)
         self._attributes = attributes
         self._forgot = clock()
+        self.told: Callable[[str, str], None] | None = None
+        """Hears of each tap's service and how it ended (`done` or the code of the refusal), for figures."""
 
     def begin(
         self,
@@ -134,13 +136,16 @@ class TapService:
                 keep_answer(session, self._municipality, key, stored_answer(reply))
                 return reply
 
-            return self._database.commit(unit, self._was_made)
+            reply = self._database.commit(unit, self._was_made)
         except (TokenRefused, TapRefused) as refusal:
             self._refuse(terminal, row, refusal, now)
         except Superseded as second:
             self._refuse(terminal, row, TapRefused("tap_used"), now, cause=second)
         except (PluginFault, ConsentDenied) as fault:
             self._refuse(terminal, row, _refusal_of(fault), now, cause=fault)
+        if self.told is not None:
+            self.told(row.service, "done")
+        return reply
 
     def find(self, terminal: Terminal, tap_id: UUID) -> TapStatus:
         """What became of a tap of this terminal."""
@@ -372,6 +377,8 @@ class TapService:
                 store.finish(session, self._municipality, row.id, "refused", body)
             record = append(session, self._municipality, now, "tap.refused", facts)
         refusal.audit = record
+        if self.told is not None:
+            self.told(row.service, refusal.code)
         raise refusal from cause
 
 

@@ -1,109 +1,100 @@
-"""Prometheus metrics: requests counted where they happen, and the state of the hub read when somebody asks.
+"""Prometheus metrics that are counted where things happen: requests, taps, faults of plugins.
 
-Labels are names of views, codes and parts of the hub; never an id, an address or a person. `/metrics` itself is in
-`probes`.
+Labels are the town's code, names of views, services and plugins, and codes; never an id, an address or a person. What
+is read from the database when somebody asks is in `state`, `/metrics` itself in `probes`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from mykey_core.diagnosis.findings import Level
-from mykey_core.diagnosis.running import check_hub
 from mykey_core.hub import Hub
-from mykey_core.outbox.waiting import what_waits
-from mykey_core.trust.revocation.status import read_status
+from mykey_web.operations.state import HubState
 
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-_LEVELS = {Level.OK: 0, Level.WARNING: 1, Level.FAILED: 2}
-_ZERO = timedelta(0)
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_TOWN: Final = "municipality"
+_SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+# One set for a process, because the towns of one process share the files in which its counts are kept.
+_registry = CollectorRegistry()
+_requests = Counter(
+    "mykey_http_requests", "Requests by view and status.", (_TOWN, "endpoint", "status"), registry=_registry
+)
+_seconds = Histogram(
+    "mykey_http_request_duration_seconds", "What requests took.", (_TOWN, "endpoint"), buckets=_BUCKETS,
+    registry=_registry,
+)  # fmt: skip
+_taps = Counter(
+    "mykey_taps", "Taps by service and outcome: `done`, or the code of the refusal.", (_TOWN, "service", "outcome"),
+    registry=_registry,
+)  # fmt: skip
+_faults = Counter(
+    "mykey_plugin_faults", "Hooks of plugins that failed or were too slow.", (_TOWN, "plugin", "hook"),
+    registry=_registry,
+)  # fmt: skip
 
 
-class RequestCounts:
-    """Counters of one application."""
+class Counts:
+    """What one town's application counts."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        names = ("endpoint", "status")
-        self._requests = Counter("mykey_requests", "Requests by view and status.", names, registry=self.registry)
-        self._seconds = Histogram(
-            "mykey_request_seconds", "What requests took.", ("endpoint",), buckets=_BUCKETS, registry=self.registry
-        )
+    def __init__(self, municipality: str) -> None:
+        self._town = municipality
 
-    def count(self, endpoint: str, status: str, seconds: float) -> None:
+    def request(self, endpoint: str, status: str, seconds: float) -> None:
         """One request."""
-        self._requests.labels(endpoint, status).inc()
-        self._seconds.labels(endpoint).observe(seconds)
+        _requests.labels(self._town, endpoint, status).inc()
+        _seconds.labels(self._town, endpoint).observe(seconds)
+
+    def tap(self, service: str, outcome: str) -> None:
+        """One tap that has come to its end."""
+        _taps.labels(self._town, service, outcome).inc()
+
+    def fault(self, plugin: str, hook: str) -> None:
+        """One failure of a plugin."""
+        _faults.labels(self._town, plugin, hook).inc()
+
+    def listen(self, hub: Hub) -> None:
+        """Count what happens within the hub."""
+        hub.taps.told = self.tap
+        for plugin in hub.plugins.plugins.values():
+            plugin.guard.told = self.fault
 
     def gathered(self) -> CollectorRegistry:
-        """The counts of this process, or of all processes of the server together."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return self.registry
+        """This town's counts, of this process or of all processes of the server together."""
         everybody = CollectorRegistry()
-        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]  # the one part of it without types
+        everybody.register(_OfTown(self._town))
         return everybody
 
 
-class HubState(Collector):
-    """What the database and the files say of the hub now."""
+class _OfTown(Collector):
+    """The counts with one town's label: what a process serves for others is not its business."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, municipality: str) -> None:
+        self._town = municipality
 
     def collect(self) -> Iterator[Metric]:
         """Prometheus asks."""
-        yield self._checks()
-        yield self._terminals()
-        yield from self._outbox()
-        yield self._revocation()
-
-    def _checks(self) -> Metric:
-        family = GaugeMetricFamily(
-            "mykey_check_level", "Worst finding of a check: 0 well, 1 look, 2 broken.", labels=["check"]
-        )
-        worst: dict[str, int] = {}
-        for one in check_hub(self._hub):
-            worst[one.check] = max(worst.get(one.check, 0), _LEVELS[one.level])
-        for check, level in worst.items():
-            family.add_metric([check], level)
-        return family
-
-    def _terminals(self) -> Metric:
-        family = GaugeMetricFamily("mykey_terminals", "Terminals by state.", labels=["state"])
-        now = self._hub.clock()
-        states = ["silent" if one.is_silent(now) else one.state for one in self._hub.terminal_reports.terminals()]
-        for state in ("active", "silent", "revoked"):
-            family.add_metric([state], states.count(state))
-        return family
-
-    def _outbox(self) -> Iterator[Metric]:
-        waiting = GaugeMetricFamily("mykey_outbox_waiting", "Events and jobs that wait.", labels=["subscriber"])
-        dead = GaugeMetricFamily("mykey_outbox_given_up", "Events and jobs given up.", labels=["subscriber"])
-        with self._hub.database.reading() as session:
-            lines = what_waits(session, self._hub.settings.municipality)
-        for subscriber in sorted({line.subscriber for line in lines}):
-            own = [line for line in lines if line.subscriber == subscriber]
-            waiting.add_metric([subscriber], sum(line.waiting for line in own))
-            dead.add_metric([subscriber], sum(line.given_up for line in own))
-        yield waiting
-        yield dead
-
-    def _revocation(self) -> Metric:
-        status = read_status(self._hub.logins.revocation, self._hub.clock())
-        left = min((one.next_update - status.now for one in status.snapshots), default=_ZERO)
-        return GaugeMetricFamily(
-            "mykey_revocation_seconds_left", "Until the first revocation list ends.", value=left.total_seconds()
-        )
+        for family in _families():
+            family.samples = [one for one in family.samples if one.labels.get(_TOWN) == self._town]
+            yield family
 
 
-def exposition(counts: RequestCounts, hub: Hub) -> bytes:
+def _families() -> list[Metric]:
+    if _SHARED not in os.environ:
+        return list(_registry.collect())
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # the one part of it without types
+    return list(shared.collect())
+
+
+def exposition(counts: Counts, hub: Hub) -> bytes:
     """The text that Prometheus reads."""
     state = CollectorRegistry()
     state.register(HubState(hub))

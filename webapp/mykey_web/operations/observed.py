@@ -15,7 +15,7 @@ from uuid import uuid4
 from flask import Flask, request
 
 from mykey_core.logs import REQUEST_ID
-from mykey_web.operations.metrics import RequestCounts
+from mykey_web.operations.metrics import Counts
 
 ENDPOINT: Final = "mykey.endpoint"
 HEADER: Final = "X-Request-ID"
@@ -26,7 +26,7 @@ Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
-def observe(app: Flask, counts: RequestCounts, *, behind_proxy: bool) -> None:
+def observe(app: Flask, counts: Counts, *, behind_proxy: bool) -> None:
     """Wrap the application; an id in the request is believed only where a proxy of the town's own sets it."""
 
     @app.before_request
@@ -39,7 +39,7 @@ def observe(app: Flask, counts: RequestCounts, *, behind_proxy: bool) -> None:
 class Observed:
     """WSGI, see the module."""
 
-    def __init__(self, app: Application, counts: RequestCounts, *, behind_proxy: bool) -> None:
+    def __init__(self, app: Application, counts: Counts, *, behind_proxy: bool) -> None:
         self._app = app
         self._counts = counts
         self._behind_proxy = behind_proxy
@@ -69,7 +69,7 @@ class Observed:
     def _told(self, environ: Environ, status: str, seconds: float) -> None:
         endpoint = environ.get(ENDPOINT) or _LANE  # what answers in front of Flask is the lane of proofs
         method = environ.get("REQUEST_METHOD", "")
-        self._counts.count(endpoint, status, seconds)
+        self._counts.request(endpoint, status, seconds)
         if _log.isEnabledFor(logging.INFO):
             facts = {"endpoint": endpoint, "method": method, "status": int(status)}
             _log.info("request", extra={**facts, "milliseconds": round(seconds * 1000, 1)})

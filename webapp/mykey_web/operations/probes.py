@@ -15,14 +15,14 @@ from mykey_core.diagnosis.findings import Finding
 from mykey_core.diagnosis.running import is_ready
 from mykey_core.errors import ConfigurationError, Refusal
 from mykey_core.hub import Hub
-from mykey_web.operations.metrics import RequestCounts, exposition
+from mykey_web.operations.metrics import Counts, exposition
 
 _SETTING = "metrics_token_file"
 _SHORTEST_TOKEN = 20
 _READY_FOR = 1.0  # seconds: whoever asks more often gets the last answer again
 
 
-def make_probes(hub: Hub, counts: RequestCounts) -> Blueprint:
+def make_probes(hub: Hub, counts: Counts) -> Blueprint:
     """The blueprint, bound to one hub."""
     blueprint = Blueprint("probes", __name__)
     token = _read_token(hub.settings.metrics_token_file)

@@ -7,7 +7,7 @@ Within a lane rows are claimed in their order, one at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -57,6 +57,13 @@ class Leases:
         wanted = select(outbox).where(*self._this(event_id, subscriber), outbox.c.due_at.is_not(None))
         row = session.execute(wanted.with_for_update(skip_locked=True)).first()
         return None if row is None else _leased(row, row.due_at)
+
+    def renew(self, session: Session, row: Leased, until: datetime) -> Leased | None:
+        """A longer lease; None when this one is over, and the row may be another's. Locks the row until the commit."""
+        unchanged = (*self._this(row.id, row.subscriber), outbox.c.due_at == row.until)
+        if session.execute(update(outbox).where(*unchanged).values(due_at=until)).rowcount == 0:
+            return None
+        return replace(row, until=until)
 
     def done(self, session: Session, event_id: UUID, subscriber: str) -> bool:
         """Delete the row; False when it is not there any more."""

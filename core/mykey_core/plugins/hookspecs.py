@@ -22,7 +22,7 @@ from mykey_core.plugins.arguments import (
     OfflineRecord,
     TapRequest,
 )
-from mykey_core.plugins.jobs import Job
+from mykey_core.plugins.jobs import AnyJob
 from mykey_core.plugins.pages import NavigationItem, Pages
 from mykey_core.plugins.results import TapResult
 from mykey_core.translations import Text
@@ -57,8 +57,8 @@ def mykey_navigation(context: PluginContext) -> Sequence[NavigationItem] | None:
 
 
 @hookspec(firstresult=True)
-def mykey_jobs(context: PluginContext) -> Sequence[Job] | None:
-    """Jobs that the plugin wants to run, each with its schedule."""
+def mykey_jobs(context: PluginContext) -> Sequence[AnyJob] | None:
+    """Jobs that the plugin wants to run, each with its schedule: `Job` in one transaction, `LongJob` in pieces."""
 
 
 @hookspec

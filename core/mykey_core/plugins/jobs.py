@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -46,6 +47,28 @@ class Job:
     name: str
     run: JobFunction
     schedule: Schedule = OnDemand()
+
+
+Begin = Callable[[], "AbstractContextManager[PluginDatabase]"]
+"""Begins a transaction of a long job; it is committed at the end of the block."""
+LongJobFunction = Callable[["PluginContext", Begin, Mapping[str, Json], datetime], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LongJob:
+    """A job that is more than one transaction should be: `run(context, begin, arguments, at)` commits piece by piece.
+
+    On SQLite a piece holds up taps and uploads while it lasts, so that it is over within a second. A killed job is
+    called again from its beginning: what its pieces have done must be found and not done twice. Two workers never
+    write for one job: `begin` raises in the one whose turn is over.
+    """
+
+    name: str
+    run: LongJobFunction
+    schedule: Schedule = OnDemand()
+
+
+AnyJob = Job | LongJob
 
 
 def queue_of(plugin: str) -> str:

@@ -6,8 +6,8 @@ Every call that writes takes the caller's session, so that the plugin's writes a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ from mykey_core.plugins.config import PluginsFile, ServicePolicy
 from mykey_core.plugins.database import PluginDatabase, opened
 from mykey_core.plugins.errors import PluginError, PluginFault
 from mykey_core.plugins.handles import Host
-from mykey_core.plugins.jobs import Job
+from mykey_core.plugins.jobs import AnyJob, LongJob
 from mykey_core.plugins.json_values import Json
 from mykey_core.plugins.loader import LoadedPlugin, PluginReport, load_plugins
 from mykey_core.plugins.manifest import Capability, Service
@@ -53,6 +53,7 @@ _IDENTITY_HOOKS = {
     changes.ENDED: "mykey_identity_ended",
 }
 Handler = Callable[[Waiting, Session], None]
+BeginSession = Callable[[], AbstractContextManager[Session]]
 _log = logging.getLogger(__name__)
 
 
@@ -107,6 +108,14 @@ class PluginRuntime:
     def route(self, service: str) -> Route | None:
         """The plugin for `service`, or None when no active plugin declares it."""
         return self._routes.get(service)
+
+    def offered(self, services: Iterable[str], service_point: str) -> list[str]:
+        """Those of `services` that the municipality does not keep from this service point, sorted.
+
+        What no active plugin declares stays: it may be a right of the terminal, or a plugin that rests.
+        """
+        routes = {name: self.route(name) for name in services}
+        return sorted(name for name, route in routes.items() if route is None or route.is_offered_at(service_point))
 
     def subscribers(self, event: str) -> tuple[str, ...]:
         """The plugins that hear of `event`, in the order of their names."""
@@ -215,7 +224,7 @@ class PluginRuntime:
 
         return hand_over
 
-    def jobs(self) -> dict[str, dict[str, Job]]:
+    def jobs(self) -> dict[str, dict[str, AnyJob]]:
         """The jobs of each plugin by name. One that the manifest does not name is left out, and logged."""
         found = {}
         for plugin, jobs in self._each("mykey_jobs", Sequence, Capability.JOBS):
@@ -225,19 +234,35 @@ class PluginRuntime:
             found[plugin.context.name] = named
         return found
 
-    def run_job(self, plugin: str, job: str, arguments: Mapping[str, Json], session: Session, at: datetime) -> None:
-        """Run a job within the caller's transaction; `PluginFault` when it raises, `PluginError` for an unknown one."""
-        wanted = self.jobs().get(plugin, {}).get(job)
+    def job(self, plugin: str, name: str) -> AnyJob:
+        """One job; `PluginError` for an unknown one."""
+        wanted = self.jobs().get(plugin, {}).get(name)
         if wanted is None:
-            raise PluginError(plugin, f"it has no job '{job}', or is not active")
+            raise PluginError(plugin, f"it has no job '{name}', or is not active")
+        return wanted
+
+    def run_job(self, plugin: str, job: str, arguments: Mapping[str, Json], session: Session, at: datetime) -> None:
+        """Run a job within the caller's transaction, also a long one; `PluginFault` when it raises."""
+        wanted = self.job(plugin, job)
+        if isinstance(wanted, LongJob):
+            self.run_long_job(plugin, wanted, arguments, lambda: nullcontext(session), at)
+            return
         found = self.plugins[plugin]
         with self.opened(found, session) as database:
-            try:
-                wanted.run(found.context, database, arguments, at)
-            except NOT_ITS_FAULT:
-                raise
-            except Exception as error:
-                raise PluginFault(plugin, f"job {job}") from error
+            _run(plugin, job, lambda: wanted.run(found.context, database, arguments, at))
+
+    def run_long_job(
+        self, plugin: str, job: LongJob, arguments: Mapping[str, Json], begin: BeginSession, at: datetime
+    ) -> None:
+        """Run a long job; each of its pieces is a transaction of `begin`. `PluginFault` when it raises."""
+        found = self.plugins[plugin]
+
+        @contextmanager
+        def piece() -> Iterator[PluginDatabase]:
+            with begin() as session, self.opened(found, session) as database:
+                yield database
+
+        _run(plugin, job.name, lambda: job.run(found.context, piece, arguments, at))
 
     # -- pages and administration ------------------------------------------------------------------------------
 
@@ -297,6 +322,15 @@ class PluginRuntime:
                 continue
             if answer is not None:
                 yield plugin, answer
+
+
+def _run(plugin: str, job: str, run: Callable[[], None]) -> None:
+    try:
+        run()
+    except NOT_ITS_FAULT:
+        raise
+    except Exception as error:
+        raise PluginFault(plugin, f"job {job}") from error
 
 
 def _change(waiting: Waiting, session: Session) -> IdentityChange:

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mykey_core.outbox.events import emit
-from mykey_core.plugins.jobs import JOB_EVENT, DailyAt, Every, Job, Schedule, queue_of
+from mykey_core.plugins.jobs import JOB_EVENT, AnyJob, DailyAt, Every, Schedule, queue_of
 from mykey_core.storage.database import Database
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import outbox
@@ -45,7 +45,7 @@ class Schedules:
     database: Database
     municipality: str
 
-    def release(self, jobs: Mapping[str, Mapping[str, Job]], now: datetime) -> int:
+    def release(self, jobs: Mapping[str, Mapping[str, AnyJob]], now: datetime) -> int:
         """Put every job that is due into the outbox; how many. A job that still waits there is not put in again."""
         released = 0
         for plugin, named in jobs.items():

@@ -1,4 +1,4 @@
-"""Closing a month from the hub: at once where it is small, else as a job; and its documents, made again when asked for.
+"""Closing a month from the hub: at once where it is small, else as a job in pieces; its documents, made when asked for.
 
 Documents are made from what is stored and compared with the hashes of their first issue, so none is kept on a disk.
 """
@@ -14,12 +14,13 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select
 
-from mykey_core.api import Job, Json, PluginContext, PluginDatabase
+from mykey_core.api import Json, LongJob, PluginContext, PluginDatabase
 from mykey_taxi.programme import packs_of
 from mykey_taxi.register import M, Register, fetch
+from mykey_taxi.settlement.breakdown import Breakdown
 from mykey_taxi.settlement.close import ClosedMonth, MonthClose, read_month
 from mykey_taxi.settlement.cycle import Cycle, parse_cycle
-from mykey_taxi.settlement.documents import Documents
+from mykey_taxi.settlement.documents import Document, Documents
 from mykey_taxi.settlement.reading import Begin
 from mykey_taxi.settlement.transfer import Transfer, read_payer, transfer_of
 from mykey_taxi.tables import cycle as months
@@ -45,37 +46,49 @@ def rides_in(database: PluginDatabase, month: str) -> int:
     return int(fetch(database, query, cycle=month)[0].rides)
 
 
-def close(context: PluginContext, database: PluginDatabase, month: str, at: datetime) -> ClosedMonth:
-    """Close a month in the transaction under way, and tell of it. `CycleError` when it cannot be closed."""
+def close(context: PluginContext, begin: Begin, month: str, at: datetime) -> ClosedMonth:
+    """Close a month, tell of it, and issue its documents. `CycleError` when it cannot be closed.
+
+    Killed after any commit of `begin`, it is called again and goes on; what was told is not told again.
+    """
     cycle = parse_cycle(month)
     now = max(at, cycle.cut_off) if context.settings.get("early_close") else at
-    closed = MonthClose(begun(database), packs_of(context.settings), cycle).run(now)
-    documents(context, database, month)
-    facts: dict[str, Json] = {"month": month, "rides": closed.rides, "due": closed.due_yen}
-    context.audit.record("taxi.month-closed", database, details={"rides": closed.rides, "due": closed.due_yen})
-    context.events.publish("taxi.month-closed", facts, database)
+
+    def tell(database: PluginDatabase, closed: ClosedMonth) -> None:
+        facts: dict[str, Json] = {"month": month, "rides": closed.rides, "due": closed.due_yen}
+        context.audit.record("taxi.month-closed", database, details={"rides": closed.rides, "due": closed.due_yen})
+        context.events.publish("taxi.month-closed", facts, database)
+
+    with TemporaryDirectory(prefix="mykey-taxi-") as name, Breakdown(Path(name), month) as rides:
+        closed = MonthClose(begin, packs_of(context.settings), cycle, listener=rides, closed=tell).run(now)
+        _issue(context, begin, closed, Path(name), rides)
     return closed
 
 
-def job(context: PluginContext, database: PluginDatabase, arguments: Mapping[str, Json], at: datetime) -> None:
-    """The job `close-month`; a month that is closed already stays as it is."""
-    close(context, database, str(arguments["month"]), at)
+def job(context: PluginContext, begin: Begin, arguments: Mapping[str, Json], at: datetime) -> None:
+    """The job `close-month`, in pieces; a month that is closed already stays as it is."""
+    close(context, begin, str(arguments["month"]), at)
 
 
-JOBS: Final = (Job("close-month", job),)
+JOBS: Final = (LongJob("close-month", job),)
+
+
+def _issue(
+    context: PluginContext, begin: Begin, closed: ClosedMonth, folder: Path, rides: Breakdown | None = None
+) -> list[Document]:
+    with begin() as database:
+        transfer = transfer_file(context.settings, database, closed)
+    facts = packs_of(context.settings).on(parse_cycle(closed.cycle).first_day).programme
+    title = facts.title.get("ja", facts.id)
+    content = None if transfer is None else transfer.content
+    return Documents(begin, closed, folder, programme=title).write(content, rides)
 
 
 def documents(context: PluginContext, database: PluginDatabase, month: str) -> dict[str, bytes]:
     """All documents of a closed month by name; `CycleError` when one is not what was issued."""
-    closed = read_month(database, month)
-    transfer = transfer_file(context.settings, database, closed)
-    facts = packs_of(context.settings).on(parse_cycle(month).first_day).programme
-    title = facts.title.get("ja", facts.id)
     with TemporaryDirectory(prefix="mykey-taxi-") as name:
-        folder = Path(name)
-        content = None if transfer is None else transfer.content
-        issued = Documents(begun(database), closed, folder, programme=title).write(content)
-        return {entry.name: (folder / entry.name).read_bytes() for entry in issued}
+        issued = _issue(context, begun(database), read_month(database, month), Path(name))
+        return {entry.name: (Path(name) / entry.name).read_bytes() for entry in issued}
 
 
 def transfer_file(settings: Mapping[str, Any], database: PluginDatabase, closed: ClosedMonth) -> Transfer | None:

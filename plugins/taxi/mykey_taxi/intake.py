@@ -97,11 +97,7 @@ def open_cycle(database: PluginDatabase, facts: Ride, received: datetime) -> tup
     """The month that a ride belongs to (TX-M1); never one whose close has begun."""
     hold_months(database, closing=False)
     month, late = cycle_of(instant(facts.board), received)
-    query = (
-        select(cycle.c.state)
-        .where(cycle.c.municipality == M, cycle.c.cycle == bindparam("cycle"))
-        .with_for_update(read=True)
-    )
+    query = select(cycle.c.state).where(cycle.c.municipality == M, cycle.c.cycle == bindparam("cycle"))
     while database.execute(query, {"m": database.municipality, "cycle": str(month)}).first() is not None:
         month, late = month.following, True
     return str(month), late

@@ -14,7 +14,7 @@ from mykey_core.api import (
     EligibilityRequest,
     Health,
     IdentityChange,
-    Job,
+    LongJob,
     NavigationItem,
     OfflineRecord,
     Pages,
@@ -70,7 +70,7 @@ def mykey_navigation(context: PluginContext) -> Sequence[NavigationItem]:
 
 
 @hookimpl
-def mykey_jobs(context: PluginContext) -> Sequence[Job]:
+def mykey_jobs(context: PluginContext) -> Sequence[LongJob]:
     """Closing a month, asked for from the administration."""
     del context
     return JOBS

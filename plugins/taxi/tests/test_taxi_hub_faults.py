@@ -12,15 +12,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import pytest
 
-from mykey_core.api import ClockState, OfflineRecord, PluginDatabase, RecordState
+from mykey_core.api import ClockState, LongJob, OfflineRecord, PluginDatabase, RecordState
 from mykey_taxi import held
 from mykey_taxi.closing import closed_months, open_months
 from mykey_taxi.register import Cab, Operator, Register
+from mykey_taxi.settlement.close import MonthClose
+from mykey_taxi.settlement.documents import kept
+from mykey_taxi.settlement.settle import MonthSettlement
 from mykey_testkit.plugin_hub import MakeHub, PluginHub
 from mykey_testkit.postgres import DatabaseUrls, fresh_database
 
@@ -126,81 +129,161 @@ def test_a_clock_that_is_a_day_off_waits_for_a_clerk(town: PluginHub) -> None:
     assert state_of(town) == ([("2026-11", 1, 715)], [PAID])
 
 
+class PausedClose:
+    """The job in a thread, stopped once: before the commit of the piece that does `step`, or right after it."""
+
+    def __init__(self, hub: PluginHub, step: str, monkeypatch: pytest.MonkeyPatch, *, inside: bool) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        self._hub, self._inside, self._here = hub, inside, False
+        real = getattr(MonthClose, step, None) or getattr(MonthSettlement, step)
+        owner = MonthClose if hasattr(MonthClose, step) else MonthSettlement
+
+        def noted(*arguments: Any) -> Any:
+            self._here = True
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, step, noted)
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self.reached.wait(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go_on.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        plugins = self._hub.hub.plugins
+        job = plugins.job("taxi", "close-month")
+        assert isinstance(job, LongJob)
+        plugins.run_long_job("taxi", job, MONTH, self._begin, self._hub.clock())
+
+    @contextmanager
+    def _begin(self) -> Iterator[Any]:
+        with self._hub.hub.database.writing() as session:
+            yield session
+            if self._inside:
+                self._pause()
+        self._pause()
+
+    def _pause(self) -> None:
+        if self._here:
+            self._here = False
+            self.reached.set()
+            self.go_on.wait(20)
+
+
+def uploaded(hub: PluginHub) -> tuple[list[Any], threading.Thread]:
+    """A second ride that comes in by a thread: its verdict, once there is one."""
+    verdicts: list[Any] = []
+    thread = threading.Thread(target=lambda: verdicts.append(deliver(hub, 2, seq=2, days=1)))
+    thread.start()
+    return verdicts, thread
+
+
 @pytest.mark.postgres
-def test_a_ride_that_arrives_during_the_close(make_hub: MakeHub, request: pytest.FixtureRequest) -> None:
-    """A ride that comes in while the job's transaction is open on PostgreSQL waits for it, and is in the next month."""
+def test_a_ride_waits_for_the_mark_of_a_month(
+    make_hub: MakeHub, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ride that comes in before the first piece of a close is committed waits for it, and is in the next month."""
     hub = with_cabs(make_hub, fresh_database(request.getfixturevalue("postgres_server")))
     deliver(hub, 1)
-    judged, go_on, answered = threading.Event(), threading.Event(), threading.Event()
-    verdicts: list[Any] = []
-
-    def close() -> None:
-        with hub.hub.database.writing() as session:
-            hub.hub.plugins.run_job("taxi", "close-month", MONTH, session, hub.clock())
-            judged.set()
-            go_on.wait(20)
-
-    def upload() -> None:
-        verdicts.append(deliver(hub, 2, seq=2, days=1))
-        answered.set()
-
-    threads = [threading.Thread(target=act) for act in (close, upload)]
-    threads[0].start()
-    assert judged.wait(20)
-    threads[1].start()
-    early = answered.wait(0.5)
-    go_on.set()
-    for thread in threads:
-        thread.join(30)
-    assert (early, [verdict.state for verdict in verdicts]) == (False, [RecordState.ACCEPTED])
+    with PausedClose(hub, "_mark", monkeypatch, inside=True):
+        verdicts, thread = uploaded(hub)
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join(30)
+    assert [verdict.state for verdict in verdicts] == [RecordState.ACCEPTED]
     assert state_of(hub) == ([("2026-11", 1, 715)], [PAID])
     hub.run_job("close-month", {"month": "2026-11"})
     assert state_of(hub) == ([], [("2026-11", 1, 715), PAID])
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("step", ["_store", "_finish"])
+def test_on_postgresql_uploads_never_wait_for_a_close(
+    make_hub: MakeHub, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """While a piece of the close that writes is not committed, a ride is taken in all the same, for the next month."""
+    hub = with_cabs(make_hub, fresh_database(request.getfixturevalue("postgres_server")))
+    deliver(hub, 1)
+    with PausedClose(hub, step, monkeypatch, inside=True):
+        verdicts, thread = uploaded(hub)
+        thread.join(10)
+        assert [verdict.state for verdict in verdicts] == [RecordState.ACCEPTED]
+    assert state_of(hub) == ([("2026-11", 1, 715)], [PAID])
+
+
+@pytest.mark.parametrize("step", ["_mark", "_store"])
+def test_between_the_pieces_of_a_close_rides_are_taken_in(
+    town: PluginHub, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """On both databases nothing is held between two pieces; on SQLite an upload waits for one piece at most."""
+    deliver(town, 1)
+    with PausedClose(town, step, monkeypatch, inside=False):
+        verdicts, thread = uploaded(town)
+        thread.join(10)
+        assert [verdict.state for verdict in verdicts] == [RecordState.ACCEPTED]
+    assert state_of(town) == ([("2026-11", 1, 715)], [PAID])
+
+
 _CLOSES = """
 import os, signal, sys
+from contextlib import contextmanager
 from pathlib import Path
 from mykey_core.hub import open_hub
+from mykey_core.plugins.handles import Audit
 from mykey_core.settings import load_settings
 from mykey_taxi import closing
-from mykey_taxi.settlement.close import MonthClose
 from mykey_testkit.clock import ManualClock
 
 config, point = Path(sys.argv[1]), sys.argv[2]
+told = False
 
-def die(*_, **__):
+def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
-def after(owner, name):
-    real = getattr(owner, name)
-    def run(*args, **kw):
-        real(*args, **kw)
-        die()
-    setattr(owner, name, run)
+def record(*arguments, real=Audit.record, **members):
+    global told
+    real(*arguments, **members)
+    told = True
 
-if point == "begun": MonthClose.run = die
-if point == "closed": after(MonthClose, "run")
-if point == "documents": after(closing, "documents")
+@contextmanager
+def begin():
+    with hub.database.writing() as session:
+        yield session
+        if point == "mark" or (point == "close" and told):
+            die()
+    if point == "marked" or (point == "closed" and told):
+        die()
+
+Audit.record = record
 hub = open_hub(load_settings(config), ManualClock())
-with hub.database.writing() as session:
-    hub.plugins.run_job("taxi", "close-month", {"month": "2026-10"}, session, ManualClock()())
-    if point == "uncommitted": die()
+job = hub.plugins.job("taxi", "close-month")
+hub.plugins.run_long_job("taxi", job, {"month": "2026-10"}, begin, ManualClock()())
 die()
 """
 
 
-@pytest.mark.parametrize("point", ["begun", "closed", "documents", "uncommitted", "committed"])
+@pytest.mark.parametrize("point", ["mark", "marked", "close", "closed", "issued"])
 def test_a_hub_killed_during_the_close(town: PluginHub, point: str) -> None:
-    """SIGKILL of a process that runs the job: the month is open or closed, never between; the job again ends it."""
+    """SIGKILL before and after the first piece's commit, the closing one's, and at the end; the job again ends it.
+
+    The month is open or closed, never between, and the audit log tells of it once.
+    """
     deliver(town, 1)
     command = [sys.executable, "-c", _CLOSES, str(town.config), point]
     killed = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     town.restart()
-    done = point == "committed"
+    done = point in {"closed", "issued"}
     assert state_of(town) == (([], [PAID]) if done else ([PAID], []))
     for _ in range(2):
         town.run_job("close-month", MONTH)
         with tables(town) as database:
             assert [(one.cycle, one.rides, one.due_yen) for one in closed_months(database)] == [PAID]
+            assert len(kept(database, "2026-10")) == 3
+    assert [record.facts["action"] for record in town.audit("plugin.recorded")].count("taxi.month-closed") == 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tomlkit
 
+from mykey_core.plugins.jobs import LongJob
 from mykey_core.plugins.json_values import Json
 from mykey_core.plugins.loader import PluginReport, PluginState, installed_plugins
 from mykey_core.plugins.manifest import Manifest, read_manifest
@@ -69,8 +70,13 @@ class PluginHub(HubHarness):
 
     def run_job(self, name: str, arguments: Mapping[str, Json] | None = None) -> None:
         """Run a job of the plugin now, by the hub's clock, as the worker does."""
-        with self.hub.database.writing() as session:
-            self.hub.plugins.run_job(self.plugin, name, arguments or {}, session, self.clock())
+        plugins, begin = self.hub.plugins, self.hub.database.writing
+        job = plugins.job(self.plugin, name)
+        if isinstance(job, LongJob):
+            plugins.run_long_job(self.plugin, job, arguments or {}, begin, self.clock())
+            return
+        with begin() as session:
+            plugins.run_job(self.plugin, name, arguments or {}, session, self.clock())
 
     def pass_days(self, days: int) -> None:
         """Let days pass. What is due on one of them is for `run_job`."""

@@ -51,7 +51,7 @@ def close() -> str | Response:
             if closing.rides_in(database, month) > closing.AT_ONCE:
                 asked.context.jobs.enqueue("close-month", {"month": str(parse_cycle(month))}, database)
                 return redirect_after(".show", notice="months.begun")
-            closing.close(asked.context, database, month, asked.at)
+            closing.close(asked.context, closing.begun(database), month, asked.at)
     except TaxiError as error:
         return render("mykey_taxi/refused.html", code=error.code, text=str(error))
     return redirect_after(".month", month=month, notice="months.closed")

@@ -17,7 +17,7 @@ from typing import Any, Final, Self, TextIO
 from sqlalchemy import select
 
 from mykey_taxi.register import M
-from mykey_taxi.rules.civil import MINUTES_A_DAY, day_and_minute
+from mykey_taxi.rules.civil import MINUTE, MINUTES_A_DAY, day_and_minute
 from mykey_taxi.settlement.reading import BOARD, WITH_VERDICT, Begin, in_order, pages, without_cycle_search
 from mykey_taxi.settlement.settle import SettledRide
 from mykey_taxi.tables import ride, settlement
@@ -46,6 +46,8 @@ _HEAD: Final = (
     "date", "time", "ride_id", "terminal", "sequence", "board_zone", "alight_zone", "meter_yen",
     "operator_discount_yen", "subsidy_yen", "cash_yen", "riders", "rule_pack_hash",
 )  # fmt: skip
+BYTE_ORDER_MARK: Final = "\ufeff"
+"""For spreadsheets. Written once: Python's own codec `utf-8-sig` is asked again for each of a million lines."""
 _SUBSIDY: Final = _HEAD.index("subsidy_yen")
 
 
@@ -63,7 +65,6 @@ class Breakdown:
         self._unfinished = folder
         self.days: dict[str, dict[int, list[int]]] = {}
         self.rides = 0
-        self._day, self._text = 0, ""
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -76,26 +77,31 @@ class Breakdown:
 
     def hear(self, rides: list[SettledRide]) -> None:
         """Write some more rides, in their order; `operator, board, …` as in `SettledRide`."""
-        parts: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
+        lines: dict[str, list[tuple[Any, ...]]] = {}
+        minute, day, text, time = -1, 0, "", ""
         for operator, board, ride_id, terminal, seq, start, end, meter, discount, subsidy, cash, counted, pack in rides:
-            day, minute = day_and_minute(board)
-            place = (self._date(day), _TIMES[minute], ride_id, terminal, seq, start, end)
-            line = (*place, meter, discount, subsidy, cash, counted.bit_count(), pack)
-            own = parts.get((operator, day))
+            if board // MINUTE != minute:  # many rides begin in the same minute, and they come in its order
+                minute = board // MINUTE
+                today, of_day = day_and_minute(board)
+                if today != day:
+                    self._write(lines, day)
+                    lines, day, text = {}, today, date.fromordinal(today).isoformat()
+                time = _TIMES[of_day]
+            own = lines.get(operator)
             if own is None:
-                own = parts[operator, day] = []
-            own.append(line)
-        for (operator, day), lines in parts.items():
-            self._writer(operator).writerows(lines)
-            counts = self.days.setdefault(operator, {}).setdefault(day, [0, 0])
-            counts[0] += len(lines)
-            counts[1] += sum([line[_SUBSIDY] for line in lines])
+                own = lines[operator] = []
+            riders = counted.bit_count()
+            own.append((text, time, ride_id, terminal, seq, start, end, meter, discount, subsidy, cash, riders, pack))
+        self._write(lines, day)
         self.rides += len(rides)
 
-    def _date(self, day: int) -> str:
-        if day != self._day:
-            self._day, self._text = day, date.fromordinal(day).isoformat()
-        return self._text
+    def _write(self, lines: dict[str, list[tuple[Any, ...]]], day: int) -> None:
+        """Lines of one day by operator."""
+        for operator, rows in lines.items():
+            self._writer(operator).writerows(rows)
+            counts = self.days.setdefault(operator, {}).setdefault(day, [0, 0])
+            counts[0] += len(rows)
+            counts[1] += sum([row[_SUBSIDY] for row in rows])
 
     def read(self, begin: Begin) -> None:
         """Begin anew, from what is stored of the month."""
@@ -124,7 +130,8 @@ class Breakdown:
         writer = self._writers.get(operator)
         if writer is None:
             path = self._unfinished / self._name(operator)
-            file: TextIO = self._files.enter_context(path.open("w", encoding="utf-8-sig", newline=""))
+            file: TextIO = self._files.enter_context(path.open("w", encoding="utf-8", newline=""))
+            file.write(BYTE_ORDER_MARK)
             writer = self._writers[operator] = csv.writer(file)
             writer.writerow(_HEAD)
         return writer

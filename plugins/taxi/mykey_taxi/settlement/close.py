@@ -58,8 +58,16 @@ def _nothing(_done: int) -> None:
     return
 
 
+def _nobody(_database: PluginDatabase, _month: ClosedMonth) -> None:
+    return
+
+
 class MonthClose:
-    """Closes one month of one municipality."""
+    """Closes one month of one municipality, in pieces: each block of `begin` is short, and a commit of its own.
+
+    `closed` hears of the month within the commit that closes it, and only in that one. Uploads wait for a piece at
+    most: they go to the next month as soon as the first piece has marked this one.
+    """
 
     def __init__(
         self,
@@ -69,12 +77,14 @@ class MonthClose:
         *,
         progress: Callable[[int], None] = _nothing,
         listener: Listener | None = None,
+        closed: Callable[[PluginDatabase, ClosedMonth], None] = _nobody,
     ) -> None:
         self._begin = begin
         self._packs = packs
         self._cycle = cycle
         self._progress = progress
         self._listener = listener
+        self._closed = closed
 
     def run(self, now: datetime) -> ClosedMonth:
         """Close the month; one that is closed already is read. `CycleError` when it cannot be closed yet."""
@@ -143,10 +153,10 @@ class MonthClose:
             return  # another process was faster, with the same result
         entries = corrections_of(database, str(self._cycle))
         _book(database, sums, entries, self._packs)
-        invoices = self._invoices(database, sums, entries)
-        _check_conservation(str(self._cycle), sums, invoices)
+        invoices, statements = self._invoices(database, sums, entries), sums.statements()
+        _check_conservation(str(self._cycle), sum(yen for _, _, yen in statements), invoices)
         own = {"municipality": database.municipality, "cycle": str(self._cycle)}
-        lines = [{**own, "rider_id": name, "rides": n, "subsidy_yen": yen} for name, n, yen in sums.statements()]
+        lines = [{**own, "rider_id": name, "rides": n, "subsidy_yen": yen} for name, n, yen in statements]
         database.execute_many(insert(statement), lines)
         uses = [{**own, "year": year, "rider_id": name, "uses": uses} for year, name, uses in sorted(sums.uses())]
         database.execute_many(insert(year_use), uses)
@@ -154,6 +164,7 @@ class MonthClose:
         query = update(months).where(months.c.municipality == M, months.c.cycle == bindparam("month"))
         totals = {"state": "closed", "closed_at": now, "rides": sums.rides, "subsidy_yen": sums.subsidy_yen}
         database.execute(query.values(**totals), {"m": database.municipality, "month": str(self._cycle)})
+        self._closed(database, ClosedMonth(str(self._cycle), sums.rides, sums.subsidy_yen, tuple(invoices)))
 
     def _invoices(self, database: PluginDatabase, sums: Sums, entries: list[Correction]) -> list[Invoice]:
         carried = _carried(database, str(self._cycle))
@@ -181,9 +192,8 @@ def _book(database: PluginDatabase, sums: Sums, entries: list[Correction], packs
     sums.booked_uses = uses_booked(database, entries, packs)
 
 
-def _check_conservation(cycle: str, sums: Sums, invoices: list[Invoice]) -> None:
-    """Statements, invoices and what is transferred or carried on are the same money."""
-    statements = sum(yen for _, _, yen in sums.statements())
+def _check_conservation(cycle: str, statements: int, invoices: list[Invoice]) -> None:
+    """Statements (their sum), invoices and what is transferred or carried on are the same money."""
     invoiced = sum(entry.rides_yen + entry.corrections_yen for entry in invoices)
     moved = sum(entry.due_yen + entry.carried_out_yen - entry.carried_in_yen for entry in invoices)
     if not statements == invoiced == moved:

@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, bindparam, func, insert, select, type_coerce
 
 from mykey_core.api import PluginDatabase
 from mykey_taxi.errors import CycleError, InputError
+from mykey_taxi.intake import hold_months
 from mykey_taxi.register import M, fetch, used_units
 from mykey_taxi.rules.amounts import shares
 from mykey_taxi.rules.civil import day_of
@@ -85,6 +86,8 @@ def _settled(database: PluginDatabase, ride_id: str) -> Any:
 
 
 def _open_month(database: PluginDatabase, at: datetime) -> str:
+    """The month to book in. Until the commit its close does not begin, which would leave the entry out."""
+    hold_months(database, closing=False)
     query = select(func.max(cycle.c.cycle)).where(cycle.c.municipality == M)
     last = database.execute(query, {"m": database.municipality}).scalar()
     return str(cycle_at(at) if last is None else parse_cycle(last).following)

@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, insert, select
 from mykey_core.api import PluginDatabase
 from mykey_taxi.errors import CycleError
 from mykey_taxi.register import M, Register, fetch
-from mykey_taxi.settlement.breakdown import Breakdown
+from mykey_taxi.settlement.breakdown import BYTE_ORDER_MARK, Breakdown
 from mykey_taxi.settlement.close import ClosedMonth, Invoice
 from mykey_taxi.settlement.lines import rides_of
 from mykey_taxi.settlement.paper import Paper
@@ -85,7 +85,8 @@ class Documents:
         path = self._folder / f".{name}.part"
         columns = (statement.c.rider_id, statement.c.rides, statement.c.subsidy_yen)
         query = select(*columns).where(statement.c.municipality == M, statement.c.cycle == bindparam("cycle"))
-        with self._begin() as database, path.open("w", encoding="utf-8-sig", newline="") as file:
+        with self._begin() as database, path.open("w", encoding="utf-8", newline="") as file:
+            file.write(BYTE_ORDER_MARK)
             writer = csv.writer(file)
             writer.writerow(["rider_id", "rides", "subsidy_yen"])
             writer.writerows(fetch(database, query.order_by(statement.c.rider_id), cycle=self._month.cycle))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import BigInteger, bindparam, insert, select, type_coerce, update
 
@@ -77,22 +77,12 @@ class Found:
     earlier: set[str] = field(default_factory=set)
 
 
-class SettledRide(NamedTuple):
-    """A ride that is paid, as the breakdown of its operator shows it; `board` is microseconds since 1970."""
+SettledRide = tuple[str, int, str, str, int, str | None, str | None, int, int, int, int, int, str]
+"""A ride that is paid, as the breakdown of its operator shows it; plain tuples, because there may be a million.
 
-    operator_id: str
-    board: int
-    ride_id: str
-    terminal: str
-    seq: int
-    board_zone: str | None
-    alight_zone: str | None
-    meter_yen: int
-    discount_yen: int
-    subsidy_yen: int
-    cash_yen: int
-    counted: int
-    pack_hash: str
+Operator, boarding (microseconds since 1970), ride id, terminal, sequence, zones of boarding and alighting, yen (meter,
+the operator's discount, subsidy, cash), mask of the counted riders, hash of the pack.
+"""
 
 
 class Listener(Protocol):
@@ -125,14 +115,14 @@ class Sums:
         """The subsidy of all settled rides."""
         return sum(yen for _, yen in self.operators.values())
 
-    def statements(self) -> Iterator[tuple[str, int, int]]:
+    def statements(self) -> list[tuple[str, int, int]]:
         """(rider, rides, yen) with corrections, in the order of the riders' ids."""
-        accounts = self.ledger.accounts
-        named = {account.rider for account in accounts.values() if account.rides}
-        for rider in sorted(named | self.booked_yen.keys()):
-            own = accounts.get(rider)
-            rides, yen = (0, 0) if own is None else (own.rides, own.yen)
-            yield rider, rides, yen + self.booked_yen.get(rider, 0)
+        own = self.ledger.accounts.values()
+        lines = {account.rider: (account.rides, account.yen) for account in own if account.rides}
+        for rider, yen in self.booked_yen.items():
+            rides, ridden = lines.get(rider, (0, 0))
+            lines[rider] = rides, ridden + yen
+        return [(rider, *lines[rider]) for rider in sorted(lines)]
 
     def uses(self) -> Iterator[tuple[int, str, int]]:
         """(fiscal year, rider, uses) with corrections."""
@@ -209,6 +199,7 @@ class MonthSettlement:
             ride_id, terminal, seq, operator, board, alight, start, end, meter, discount, names, online, *told = row
             riders = tuple(names.split(" ")) if names else ()
             verdict = judge(packs, ledger, Ride(board, alight, start, end, meter, discount, riders, online == 1))
+            reason, subsidy, cash, counted, _, _, pack = verdict
             flags = told[3] | report_flags(verdict, told[0], told[1], told[2])
             for rider in riders:
                 others = watch(rider, board, alight, ride_id)
@@ -217,13 +208,15 @@ class MonthSettlement:
                     flags |= _OVERLAP
             if self._spans:
                 flags |= self._overlaps_earlier_month(riders, board, alight)
-            reason, subsidy, cash, counted, _, _, pack = verdict
             if reason is None:
-                entry = operators.setdefault(operator, [0, 0])
+                entry = operators.get(operator)
+                if entry is None:
+                    entry = operators[operator] = [0, 0]
                 entry[0] += 1
                 entry[1] += subsidy
-                amounts = (meter, discount, subsidy, cash, counted, pack)
-                paid.append(SettledRide(operator, board, ride_id, terminal, seq, start, end, *amounts))
+                paid.append(
+                    (operator, board, ride_id, terminal, seq, start, end, meter, discount, subsidy, cash, counted, pack)
+                )
             values = verdict_row(verdict, flags)
             if row[_SUBSIDY] is None:
                 values["ride_id"], values["municipality"] = ride_id, own

@@ -64,8 +64,9 @@ class Hub:
         """What the terminals need to know, signed."""
         key_file, origin = self.settings.terminal_key_file, self.settings.origin
         return ConfigurationService(
-            self.database, self.settings.municipality, self.clock, key_file=key_file, origin=origin
-        )
+            self.database, self.settings.municipality, self.clock, key_file=key_file, origin=origin,
+            offered=self.plugins.offered,
+        )  # fmt: skip
 
     @property
     def reconciliation(self) -> Reconciliation:

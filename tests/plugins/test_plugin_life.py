@@ -210,7 +210,10 @@ def test_an_unknown_member_of_the_file_is_an_error(distributions: Any, town: Tow
 def test_a_plugin_is_offered_at_the_service_points_that_the_town_names(
     distributions: Any, town: Town, points: str, code: str
 ) -> None:
-    """`service_points` of plugins.toml narrows what a service point may offer."""
+    """`service_points` of plugins.toml narrows what a service point may offer, and what its terminals list."""
     hub = town(distributions.install("stall") + f"service_points = {points}\n")
-    answer = hub.terminal().act("stall-desk", "open")
+    terminal = hub.terminal()
+    answer = terminal.act("stall-desk", "open")
     assert (answer["code"] if "code" in answer else answer["result"]["code"]) == code
+    listed = {one["name"] for one in terminal.get("/services").get_json()["services"]}
+    assert ("stall-desk" in listed) is (code == "stall.done")

@@ -24,9 +24,10 @@ from mykey_web.admin.frame import catalogue
 
 EN = {"Accept": "text/html", "Accept-Language": "en"}
 PAGES = (
-    "", "plugins", "plugins/library", "plugins/taxi", "terminals", "points/new", "points/desk", "members",
-    "members/new", "members/test-administrator", "trust", "campaigns", "audit", "audit?event=terminal.&term=desk",
-    "jobs", "settings", "settings/sessions.staff_hours", "settings/jobs.in_server",
+    "", "plugins", "plugins/library", "plugins/taxi", "terminals", "terminals?state=silent&point=desk&text=no", "points",
+    "points/new", "points/desk", "members", "members?role=clerk&text=x", "members/new", "members/test-administrator",
+    "members/test-administrator/end", "trust", "campaigns", "audit", "audit?event=terminal.&term=desk", "jobs",
+    "jobs/retry-all", "settings", "settings/sessions.staff_hours", "settings/jobs.in_server",
 )  # fmt: skip
 
 
@@ -43,6 +44,12 @@ def events(hub: HubHarness, name: str) -> list[dict[str, object]]:
     with hub.hub.database.reading() as session:
         found = records_since(session, MUNICIPALITY, hub.clock().replace(year=2000))
     return [dict(one.facts) for one in found if one.event == name]
+
+
+def services_of(hub: HubHarness) -> list[str]:
+    """The names of all services of active plugins."""
+    manifests = [plugin.context.manifest for plugin in hub.hub.plugins.plugins.values()]
+    return [service.name for manifest in manifests for service in manifest.services]
 
 
 def shown(answer: TestResponse) -> str:
@@ -154,6 +161,7 @@ def test_a_lost_terminal_is_shut_out_at_once(library_hub: HubHarness, admin: Pag
     assert terminal.get("/services").status_code == 200
     path = f"/admin/terminals/{terminal.enrolment['terminal_id']}/revoke"
     assert "cannot be undone" in shown(admin.get(path, headers=EN))
+    assert terminal.get("/services").status_code == 200
     assert admin.post(path).status_code == 303
     assert terminal.get("/services").status_code == 401
     assert events(library_hub, "terminal.revoked")[-1]["actor"] == "staff:test-administrator"
@@ -176,6 +184,19 @@ def test_a_point_and_its_code(library_hub: HubHarness, admin: PageClient) -> Non
     assert code[1] not in json.dumps([one.as_json() for one in records])
 
 
+def test_services_are_taken_away_after_asking_once_more(library_hub: HubHarness, admin: PageClient) -> None:
+    """The first press names what goes, and changes nothing; the second does it."""
+    offered = sorted(services_of(library_hub))[:2]
+    assert len(offered) == 2
+    point: dict[str, object] = {"name": "desk", "title-ja": "窓口", "service": offered}
+    assert admin.post("/admin/points", point).status_code == 303
+    fewer = {**point, "service": offered[:1]}
+    assert offered[1] in shown(admin.post("/admin/points", fewer, headers=EN))
+    assert events(library_hub, "terminal.point_defined")[-1]["services"] == offered
+    assert admin.post("/admin/points", {**fewer, "confirmed": "yes"}).status_code == 303
+    assert events(library_hub, "terminal.point_defined")[-1]["services"] == offered[:1]
+
+
 @pytest.mark.parametrize("form", [{"name": "Bad Name"}, {"service": "no-such"}, {"title-ja": ""}])
 def test_a_point_that_is_not_complete(admin: PageClient, form: dict[str, str]) -> None:
     """Each part of the form is checked by the hub, not by the browser alone."""
@@ -183,15 +204,28 @@ def test_a_point_that_is_not_complete(admin: PageClient, form: dict[str, str]) -
     assert admin.post("/admin/points", {**whole, **form}).get_json()["code"] == "service_point_form"
 
 
-def test_the_last_administrator_stays(admin: PageClient) -> None:
+def test_the_last_administrator_stays(library_hub: HubHarness, admin: PageClient) -> None:
     """Neither ending nor a change of roles takes the last administrator away; a second one makes it possible."""
-    assert admin.post("/admin/members/test-administrator/end").get_json()["code"] == "last_administrator"
     demoted = {"name": "test-administrator", "title": "x", "role": "clerk"}
-    assert admin.post("/admin/members", demoted).get_json()["code"] == "last_administrator"
-    second = {"name": "sato", "title": "佐藤", "role": "administrator"}
-    assert admin.post("/admin/members", second).status_code == 303
+    second = {"name": "sato", "title": "佐藤", "role": "administrator", "confirmed": "yes"}
+    for _ in range(2):  # a second one who cannot sign in is none
+        assert admin.post("/admin/members/test-administrator/end").get_json()["code"] == "last_administrator"
+        assert admin.post("/admin/members", demoted).get_json()["code"] == "last_administrator"
+        assert admin.post("/admin/members", second).status_code == 303
+    code = re.search(r"<code>([A-Z0-9]{12})</code>", shown(admin.post("/admin/members/sato/invite")))
+    assert code is not None
+    register(library_hub, "long-name")
+    assert PageClient(library_hub).sign_in("long-name", "staff", code[1]).status_code == 200
     assert admin.post("/admin/members", demoted).status_code == 303
     assert admin.get("/admin/").status_code == 403
+
+
+def test_an_administrator_is_made_after_asking_once_more(library_hub: HubHarness, admin: PageClient) -> None:
+    """The first press shows what the role may do and changes nothing."""
+    wanted = {"name": "sato", "title": "佐藤", "role": "administrator"}
+    assert "Make 佐藤 an administrator?" in shown(admin.post("/admin/members", wanted, headers=EN))
+    with library_hub.hub.database.reading() as session:
+        assert StaffRegister(MUNICIPALITY).get(session, "sato") is None
 
 
 def test_somebody_whose_access_ends_is_out_at_once(library_hub: HubHarness, admin: PageClient) -> None:
@@ -227,6 +261,35 @@ def test_a_search_finds_shortens_and_is_recorded(library_hub: HubHarness, admin:
     assert f"{str(subject)[:6]}…" in page
     assert "cannot be searched" in shown(admin.get(f"/admin/audit?term={subject}", headers=EN))
     assert events(library_hub, "admin.audit_searched")[0]["filters"] == ["event"]
+
+
+def test_a_search_by_actor(admin: PageClient) -> None:
+    """Only what that member did is found, however much else there is."""
+    admin.post("/admin/points", {"name": "gate-3", "title-ja": "改札3", "service": "library-desk"})
+    page = shown(admin.get("/admin/audit?actor=staff:test-administrator", headers=EN))
+    assert "terminal.point_defined</code>" in page
+    assert "terminal.enrolled</code>" not in page
+    assert "Nothing was found" in shown(admin.get("/admin/audit?actor=staff:nobody", headers=EN))
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_others_of_the_same_pseudonym(library_hub: HubHarness, admin: PageClient, *, sealed: bool) -> None:
+    """By one of the records the others are found, sealed or not, and the person sees that somebody searched."""
+    terminal = library_hub.terminal()
+    terminal.tap("adult", "library-desk", "link", patron_number="10000017")
+    terminal.tap("adult", "library-desk", "open")
+    terminal.tap("long-name", "library-desk", "link", patron_number="10000025")
+    if sealed:
+        Sealer(library_hub.hub.database, MUNICIPALITY, library_hub.clock).seal(sweep=True)
+    page = shown(admin.get("/admin/audit?event=tap.done", headers=EN))
+    record = re.findall(r"same_as=([0-9a-f-]{36})", page)[-1]
+    subject = str(events(library_hub, "tap.done")[0]["subject"])
+    found = shown(admin.get(f"/admin/audit?same_as={record}&event=tap.", headers=EN))
+    assert found.count("tap.done</code>") == 2
+    assert subject not in found
+    assert events(library_hub, "admin.audit_searched")[-1]["subject"] == subject
+    citizen = citizen_client(library_hub, "adult")
+    assert "staff:test-administrator" in shown(citizen.get("/my/accesses"))
 
 
 def test_verification_says_that_the_log_is_intact(library_hub: HubHarness, admin: PageClient) -> None:

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from uuid_utils.compat import uuid7
 
 from mykey_core.administration import events  # noqa: F401 - registers what is appended here
+from mykey_core.administration.paging import SIZE, Page, clamped
 from mykey_core.administration.tables import configuration_change
 from mykey_core.audit.records import append
 from mykey_core.errors import ConfigurationError, Refusal
 from mykey_core.plugins.grants import difference, write
 from mykey_core.storage.database import Database
 
+_NAMES = ("id", "at", "actor", "file", "member", "digest", "difference", "previous")
+_COLUMNS = [configuration_change.c[name] for name in _NAMES]
 _SECRET = re.compile(r"(://[^:/@\s\"]+:)[^@\s\"]+@")  # the password of an address
 
 
@@ -33,12 +37,16 @@ class AdministrationRefused(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A file as it would be. `digest` is the state that it was made for; `member` what is changed, as a code."""
+    """A file as it would be. `digest` is the state that it was made for; `member` what is changed, as a code.
+
+    `previous` is what the member was before, for undoing: empty where the file did not have it.
+    """
 
     file: Path
     member: str
     before: str
     after: str
+    previous: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -53,7 +61,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change in the history."""
+    """A change in the history; one without `previous` is older than undoing."""
 
     id: UUID
     at: datetime
@@ -62,6 +70,7 @@ class Change:
     member: str
     digest: bytes
     difference: str
+    previous: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class ConfigurationFiles:
             with self.database.writing() as session:
                 values = {"id": change, "at": at, "actor": actor, "file": proposal.file.name}
                 values |= {"member": proposal.member, "difference": proposal.difference}
+                values |= {"previous": dict(proposal.previous)}
                 row = insert(configuration_change).values(
                     municipality=self.municipality, digest=digest_of(proposal.after), **values
                 )
@@ -98,18 +108,30 @@ class ConfigurationFiles:
             raise
         return change
 
-    def history(self, limit: int = 100) -> list[Change]:
-        """The newest changes of all files, the newest first."""
-        table = configuration_change.c
-        own = select(configuration_change).where(table.municipality == self.municipality)
+    def history(self, page: int = 1) -> Page[Change]:
+        """The changes of all files, the newest first."""
+        own = configuration_change.c.municipality == self.municipality
         with self.database.reading() as session:
-            rows = session.execute(own.order_by(table.id.desc()).limit(limit)).all()
-        return [Change(row.id, row.at, row.actor, row.file, row.member, row.digest, row.difference) for row in rows]
+            total = int(session.execute(select(func.count()).select_from(configuration_change).where(own)).scalar_one())
+            number = clamped(page, total)
+            wanted = select(*_COLUMNS).where(own).order_by(configuration_change.c.id.desc())
+            rows = session.execute(wanted.offset((number - 1) * SIZE).limit(SIZE)).all()
+        return Page([Change(*row) for row in rows], number, total)
+
+    def change(self, change_id: UUID) -> Change | None:
+        """One change of the history."""
+        own = (configuration_change.c.municipality == self.municipality, configuration_change.c.id == change_id)
+        with self.database.reading() as session:
+            row = session.execute(select(*_COLUMNS).where(*own)).first()
+        return None if row is None else Change(*row)
 
     def changed_outside(self, path: Path) -> bool:
         """Whether a file that was once changed by a page is not as the page left it."""
-        known = next((one for one in self.history() if one.file == path.name), None)
-        return known is not None and known.digest != digest_of(read_text(path))
+        table = configuration_change.c
+        own = (table.municipality == self.municipality, table.file == path.name)
+        with self.database.reading() as session:
+            newest = session.execute(select(table.digest).where(*own).order_by(table.id.desc()).limit(1)).scalar()
+        return newest is not None and bytes(newest) != digest_of(read_text(path))
 
 
 def digest_of(text: str) -> bytes:

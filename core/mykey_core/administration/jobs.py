@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from mykey_core.administration import events  # noqa: F401 - registers what is appended here
+from mykey_core.administration.paging import SIZE, Page, clamped
 from mykey_core.audit.records import append
 from mykey_core.errors import Refusal
 from mykey_core.outbox.events import emit
@@ -35,10 +36,23 @@ class GivenUp:
 
 def given_up(session: Session, municipality: str) -> list[GivenUp]:
     """Everything that waits for a person, the oldest first."""
-    columns = (outbox.c.id, outbox.c.subscriber, outbox.c.kind, outbox.c.facts, outbox.c.attempts, outbox.c.created_at)
+    return _given_up(session, _rows(municipality))
+
+
+def given_up_page(session: Session, municipality: str, page: int) -> Page[GivenUp]:
+    """One page of it."""
     own = (outbox.c.municipality == municipality, outbox.c.due_at.is_(None))
-    rows = session.execute(select(*columns).where(*own).order_by(outbox.c.id)).all()
-    return [GivenUp(row.id, row.subscriber, row.kind, _job(row.facts), row.attempts, row.created_at) for row in rows]
+    total = int(session.execute(select(func.count()).select_from(outbox).where(*own)).scalar_one())
+    number = clamped(page, total)
+    return Page(_given_up(session, _rows(municipality).offset((number - 1) * SIZE).limit(SIZE)), number, total)
+
+
+def retry_all(session: Session, municipality: str, *, at: datetime, actor: str) -> int:
+    """Try everything again that was given up; how many. Each has its own record, because it may be about a person."""
+    waiting = given_up(session, municipality)
+    for one in waiting:
+        retry(session, municipality, one.id, one.subscriber, at=at, actor=actor)
+    return len(waiting)
 
 
 def retry(session: Session, municipality: str, event: UUID, subscriber: str, *, at: datetime, actor: str) -> None:
@@ -57,6 +71,17 @@ def ask(session: Session, municipality: str, plugin: str, job: str, *, at: datet
     event = emit(session, municipality, at, JOB_EVENT, subscribers=[queue_of(plugin)], facts=asked)
     append(session, municipality, at, "admin.job_asked", {"actor": actor, "plugin": plugin, "job": job})
     return event
+
+
+def _rows(municipality: str) -> Any:
+    columns = (outbox.c.id, outbox.c.subscriber, outbox.c.kind, outbox.c.facts, outbox.c.attempts, outbox.c.created_at)
+    own = (outbox.c.municipality == municipality, outbox.c.due_at.is_(None))
+    return select(*columns).where(*own).order_by(outbox.c.id, outbox.c.subscriber)
+
+
+def _given_up(session: Session, wanted: Any) -> list[GivenUp]:
+    rows = session.execute(wanted).all()
+    return [GivenUp(row.id, row.subscriber, row.kind, _job(row.facts), row.attempts, row.created_at) for row in rows]
 
 
 def _job(facts: Any) -> str | None:

@@ -22,6 +22,7 @@ def propose(path: Path, municipality: str, plugin: str, *, enabled: bool, grants
     document: Any = tomlkit.parse(before)
     place = _place(document, municipality)
     entry = place.get(plugin)
+    previous = {} if entry is None else _choice(entry)
     if entry is None:
         entry = place[plugin] = tomlkit.table()
     if bool(entry.get("enabled", True)) != enabled or "enabled" not in entry:
@@ -30,7 +31,13 @@ def propose(path: Path, municipality: str, plugin: str, *, enabled: bool, grants
         entry["grants"] = sorted(grants)
     after = tomlkit.dumps(document)
     _check(after)
-    return Proposal(path, f"plugins.{plugin}", before, after)
+    return Proposal(path, f"plugins.{plugin}", before, after, previous)
+
+
+def _choice(entry: Any) -> dict[str, Any]:
+    """What undoing needs, as plain values."""
+    written = entry.unwrap()
+    return {"enabled": bool(written.get("enabled", True)), "grants": sorted(written.get("grants", ()))}
 
 
 def _place(document: Any, municipality: str) -> Any:

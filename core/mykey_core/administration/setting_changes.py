@@ -32,7 +32,10 @@ def value_of(settings: HubSettings, member: Member) -> Any:
 
 
 def propose(path: Path, member: Member, text: str) -> Proposal:
-    """`hub.toml` with another value of one member; comments and order stay. `setting_invalid` for a wrong value."""
+    """`hub.toml` with another value of one member, or without it for an empty `text`: then the default holds.
+
+    Comments and order stay. `setting_invalid` for a wrong value.
+    """
     before = read_text(path)
     document: Any = tomlkit.parse(before)
     table = document
@@ -41,10 +44,14 @@ def propose(path: Path, member: Member, text: str) -> Proposal:
         if name not in table:
             table[name] = tomlkit.table()
         table = table[name]
-    table[last] = _parsed(member, text)
-    after = tomlkit.dumps(document)
+    previous = {"value": table.unwrap()[last]} if last in table else {}
+    if text.strip():
+        table[last] = _parsed(member, text)
+    elif previous:
+        del table[last]
+    after = tomlkit.dumps(document) if text.strip() or previous else before
     _check(path, after)
-    return Proposal(path, member.name, before, after)
+    return Proposal(path, member.name, before, after, previous)
 
 
 def _parsed(member: Member, text: str) -> int | bool:

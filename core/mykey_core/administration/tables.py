@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, LargeBinary, PrimaryKeyConstraint, String, Table, Text, Uuid
+from sqlalchemy import JSON, Column, LargeBinary, PrimaryKeyConstraint, String, Table, Text, Uuid
 
 from mykey_core.storage.tables import metadata
 from mykey_core.storage.types import UtcInstant
@@ -18,6 +18,7 @@ configuration_change = Table(
     Column("member", String(128), nullable=False),
     Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the file afterwards
     Column("difference", Text, nullable=False),
+    Column("previous", JSON, nullable=True),  # what undoing goes back to; None for changes that are older than undoing
     PrimaryKeyConstraint("municipality", "id"),
     sqlite_with_rowid=False,
 )

@@ -7,7 +7,7 @@ denied in between by replaying an older one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -55,8 +55,18 @@ class Configuration:
 class ConfigurationService:
     """Makes and signs the configurations of one municipality's terminals."""
 
-    def __init__(self, database: Database, municipality: str, clock: Clock, *, key_file: Path, origin: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        municipality: str,
+        clock: Clock,
+        *,
+        key_file: Path,
+        origin: str,
+        offered: Callable[[Iterable[str], str], list[str]],
+    ) -> None:
         self._database = database
+        self._offered = offered
         self._municipality = municipality
         self._clock = clock
         self._key_file = key_file
@@ -112,7 +122,7 @@ class ConfigurationService:
         query = select(denied_card.c.alias).where(denied_card.c.municipality == self._municipality)
         return {
             "service_point": {"name": terminal.service_point, "title": dict(terminal.title)},
-            "services": sorted(terminal.services),
+            "services": self._offered(terminal.services, terminal.service_point),
             "denied": sorted(session.execute(query).scalars()),
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -97,25 +97,22 @@ class TerminalReports:
             ).all()
             theirs = terminal_report.c.municipality == self._municipality
             reports = {row.terminal_id: row for row in session.execute(select(terminal_report).where(theirs))}
-        return [_state(row, reports.get(row.id)) for row in rows]
+        return [state_of(row, reports.get(row.id)) for row in rows]
 
     def _own(self, terminal_id: UUID) -> tuple[Any, Any]:
         return terminal_report.c.municipality == self._municipality, terminal_report.c.terminal_id == terminal_id
 
 
-def _state(row: Any, report: Any) -> TerminalState:
+def state_of(row: Any, report: Any) -> TerminalState:
+    """A terminal's row with that of its last report (None before the first); they may be one row of a join."""
     state = TerminalState(row.id, row.name, row.service_point, row.state, row.enrolled_at, row.version)
     if report is None:
         return state
-    return TerminalState(
-        row.id,
-        row.name,
-        row.service_point,
-        row.state,
-        row.enrolled_at,
-        report.version,
-        report.reported_at,
-        report.configuration,
-        timedelta(milliseconds=report.skew_ms),
-        report.facts,
+    return replace(
+        state,
+        version=getattr(report, "reported_version", report.version),
+        reported_at=report.reported_at,
+        configuration=report.configuration,
+        skew=timedelta(milliseconds=report.skew_ms),
+        facts=report.facts,
     )

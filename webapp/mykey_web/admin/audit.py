@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 
 from mykey_core.administration import events  # noqa: F401 - registers what is appended here
-from mykey_core.administration.audit_search import AuditQuery, event_names, search
+from mykey_core.administration.audit_search import AuditQuery, event_names, pseudonym_of, search
 from mykey_core.audit.checkpoint import open_checkpoint
 from mykey_core.audit.checkpoints import newest_checkpoint
 from mykey_core.audit.errors import NoteError
@@ -17,23 +18,26 @@ from mykey_core.audit.records import append
 from mykey_core.audit.verify import Verification, verify_log
 from mykey_core.clock import TOKYO
 from mykey_core.errors import Refusal
-from mykey_web.admin.frame import actor, blueprint, hub, now, town
+from mykey_core.portal.staff import StaffRegister
+from mykey_web.admin.frame import actor, blueprint, catalogue, hub, now, town, uuid_of
 from mykey_web.api import download
+from mykey_web.design.wording import t
 from mykey_web.pages.frame import render
 
 _LONGEST_NOTE = 4096
+_MOST_ACTORS = 200
+_FILTERS = {"event", "actor", "term", "same_as", "since", "until", "before"}
 
 
 @blueprint.get("/audit")
 def audit() -> str:
     """The form, and what was found."""
-    query = _query()
-    found = None
-    if request.args:
+    query, found = _query(), None
+    if request.args.keys() & _FILTERS:
         with hub().database.reading() as session:
-            found = search(session, town(), query)
+            found = search(session, town(), query, now())
         if query.before is None:
-            _record("admin.audit_searched", filters=query.filters, found=len(found.records))
+            _record_search(query, len(found.records))
     return _page(query=query, found=found)
 
 
@@ -62,30 +66,65 @@ def checkpoint() -> Response:
     return download(newest.note.encode(), f"checkpoint-{newest.size}.txt", "text/plain")
 
 
+def event_text(event: str) -> str:
+    """An event in words; its code where nobody has worded it."""
+    return t(f"admin.event.{event}") if catalogue().has(f"admin.event.{event}") else event
+
+
+def fact_name(name: str) -> str:
+    """The name of a fact in words; its code where nobody has worded it."""
+    return t(f"admin.fact.{name}") if catalogue().has(f"admin.fact.{name}") else name
+
+
+def fact_text(value: Any) -> str:
+    """A fact as a line: codes as they are, checks by their outcome."""
+    if isinstance(value, bool):
+        return t("admin.yes" if value else "admin.no")
+    if isinstance(value, dict) and "check" in value:
+        return f"{value['check']} {'✓' if value['passed'] else '✗'}"
+    if isinstance(value, dict):
+        return t("admin.comma").join(f"{name} {fact_text(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return t("admin.comma").join(map(fact_text, value)) or "–"
+    return "–" if value is None else str(value)
+
+
 def _page(
     *, query: AuditQuery, found: object = None, verification: Verification | None = None, kept: bool = False
 ) -> str:
     with hub().database.reading() as session:
         newest = newest_checkpoint(session, town())
+        actors = [one.actor for one in StaffRegister(town()).all(session)] if found is None else []
     return render(
         "admin/audit.html", query=query, found=found, verification=verification, kept=kept, newest=newest,
-        names=event_names(), given=request.args,
+        names=_by_family(), given=request.args, actors=actors[:_MOST_ACTORS], now=now(), who=actor(),
+        event_text=event_text, fact_name=fact_name, fact_text=fact_text,
     )  # fmt: skip
+
+
+def _by_family() -> dict[str, list[str]]:
+    """Kind of event → its events, as the log names them."""
+    families: dict[str, list[str]] = {}
+    for name in event_names():
+        families.setdefault(name.partition(".")[0], []).append(name)
+    return families
 
 
 def _query() -> AuditQuery:
     until = _day(request.args.get("until"))
-    try:
-        before = UUID(request.args["before"]) if request.args.get("before") else None
-    except ValueError as error:
-        raise Refusal("not_found") from error
     return AuditQuery(
         event=request.args.get("event", "").strip()[:64],
+        actor=request.args.get("actor", "").strip()[:64],
         term=request.args.get("term", "").strip()[:128],
+        same_as=_uuid("same_as"),
         since=_day(request.args.get("since")),
         until=None if until is None else until + timedelta(days=1),
-        before=before,
+        before=_uuid("before"),
     )
+
+
+def _uuid(name: str) -> UUID | None:
+    return uuid_of(request.args[name]) if request.args.get(name) else None
 
 
 def _day(text: str | None) -> datetime | None:
@@ -94,6 +133,15 @@ def _day(text: str | None) -> datetime | None:
         return datetime.combine(date.fromisoformat(text), time(), TOKYO) if text else None
     except ValueError:
         return None
+
+
+def _record_search(query: AuditQuery, found: int) -> None:
+    """A search by a pseudonym is recorded with it, so that the person finds it in the portal."""
+    facts: dict[str, object] = {"filters": query.filters, "found": found}
+    if query.same_as is not None:
+        with hub().database.reading() as session:
+            facts["subject"] = pseudonym_of(session, town(), query.same_as)
+    _record("admin.audit_searched", **facts)
 
 
 def _record(event: str, **facts: object) -> None:

@@ -16,7 +16,7 @@ from mykey_web.pages.areas import ADMINISTRATOR, require_role
 from mykey_web.sessions.browser import portal
 
 blueprint = Blueprint("admin", __name__)
-PAGES = ("home", "plugins", "terminals", "members", "trust", "campaigns", "audit", "jobs", "settings")
+PAGES = ("home", "plugins", "points", "terminals", "members", "trust", "campaigns", "audit", "jobs", "settings")
 NAVIGATION = tuple(
     NavigationItem(Area.ADMIN, f"admin.{name}.title", f"admin.{name}", order)
     for order, name in enumerate(PAGES, start=10)

@@ -21,18 +21,41 @@ from mykey_web.sessions.browser import language
 
 _WORST = {Level.FAILED: 0, Level.WARNING: 1, Level.OK: 2}
 _DAYS = 7
+_SAME = 3
+"""Findings of one kind that are shown."""
+_PAGES = {
+    "plugins": ".plugins", "plugins_file": ".plugins", "terminals": ".terminals", "outbox": ".jobs",
+    "revocation": ".trust", "authorities": ".trust", "audit": ".audit",
+}  # fmt: skip
+"""Check → the page where something can be done about it."""
 
 
 @blueprint.get("/")
 def home() -> str:
     """Health of every part, and taps a day."""
     found = sorted([*check_files(hub().settings, now()), *check_hub(hub())], key=lambda one: _WORST[one.level])
+    shown, more = _shortened(found)
     with hub().database.reading() as session:
         days, done, refused = _taps(session)
     series = [charts.Series(t("admin.home.done"), done), charts.Series(t("admin.home.refused"), refused)]
     picture = charts.bar_chart(t("admin.home.taps"), days, series)
-    return render("admin/home.html", findings=found, counts=Counter(one.level.value for one in found),
-                  title_of=title_of, text_of=text_of, picture=picture)  # fmt: skip
+    return render(
+        "admin/home.html", findings=shown, more=more, counts=Counter(one.level.value for one in found),
+        title_of=title_of, text_of=text_of, picture=picture, pages=_PAGES,
+    )  # fmt: skip
+
+
+def _shortened(found: list[Finding]) -> tuple[list[Finding], Counter[str]]:
+    """(the first few of each kind, how many of each check are left out): a hundred silent terminals are one problem."""
+    seen: Counter[tuple[str, str]] = Counter()
+    shown, more = [], Counter[str]()
+    for one in found:
+        seen[one.check, one.code] += 1
+        if seen[one.check, one.code] <= _SAME:
+            shown.append(one)
+        else:
+            more[one.check] += 1
+    return shown, more
 
 
 def title_of(finding: Finding) -> str:

@@ -1,82 +1,53 @@
-"""Service points and terminals: defining a point, enrolment codes, who was heard of, shutting a lost one out."""
+"""Terminals: the list with filters, one in detail, and shutting a lost one out. Service points are in `points`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from flask import request
-from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from mykey_core.administration import terminal_list
+from mykey_core.administration.terminal_list import STATES, TerminalQuery
 from mykey_core.errors import Refusal
-from mykey_core.storage.tables import service_point
-from mykey_core.terminals.errors import ServicePointUnknown
+from mykey_core.terminals.reports import TerminalState
 from mykey_web.admin.frame import actor, blueprint, hub, now, town
+from mykey_web.admin.lists import page_number, wanted
+from mykey_web.admin.points import point_titles
 from mykey_web.api import redirect_after
+from mykey_web.design.wording import t
 from mykey_web.pages.frame import render
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,63}")
-_LONGEST_TITLE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class ServicePoint:
-    """A service point as it is stored."""
-
-    name: str
-    title: Mapping[str, str]
-    services: list[str]
+_SECOND = 1.0
+_MINUTE = 60
 
 
 @blueprint.get("/terminals")
 def terminals() -> str:
-    """Points and terminals."""
-    found = hub().terminal_reports.terminals()
-    return render("admin/terminals.html", terminals=found, points=_points(), now=now(), services=_services())
+    """All of them, or those that are looked for."""
+    query = TerminalQuery(wanted("state"), wanted("point"), wanted("text"), page_number())
+    with hub().database.reading() as session:
+        found = terminal_list.terminals(session, town(), query, now())
+        titles = point_titles(session)
+    return render("admin/terminals.html", found=found, titles=titles, states=STATES, word=_word, skew=skew_text)
 
 
-@blueprint.get("/points/new")
-@blueprint.get("/points/<name>")
-def point(name: str | None = None) -> str:
-    """The form of a service point."""
-    known = None if name is None else next((one for one in _points() if one.name == name), None)
-    if name is not None and known is None:
-        raise Refusal("not_found")
-    return render("admin/point.html", point=known, services=_services())
-
-
-@blueprint.post("/points")
-def define_point() -> Response:
-    """Make a service point, or change what it offers."""
-    name, services = request.form.get("name", ""), request.form.getlist("service")
-    titles = {code: request.form.get(f"title-{code}", "").strip()[:_LONGEST_TITLE] for code in ("ja", "en", "ja-Hira")}
-    titles = {code: title for code, title in titles.items() if title}
-    unknown = set(services) - {known for known, _ in _services()}
-    if _NAME.fullmatch(name) is None or "ja" not in titles or not services or unknown:
-        raise Refusal("service_point_form")
-    hub().terminals.define_service_point(name, titles, services, actor=actor())
-    return redirect_after(".terminals", notice="admin.terminals.defined")
-
-
-@blueprint.post("/points/<name>/code")
-def enrolment_code(name: str) -> str:
-    """A one-time code, shown once."""
-    try:
-        code = hub().terminals.new_code(name, actor=actor())
-    except ServicePointUnknown as error:
-        raise Refusal("not_found") from error
-    return render("admin/code.html", name=name, code=code, origin=hub().settings.origin)
+@blueprint.get("/terminals/<uuid:terminal_id>")
+def terminal(terminal_id: UUID) -> str:
+    """One terminal: what it told last."""
+    found = _known(terminal_id)
+    with hub().database.reading() as session:
+        newest = terminal_list.configuration_of(session, town(), found.service_point)
+        titles = point_titles(session)
+    return render(
+        "admin/terminal.html", terminal=found, newest=newest, titles=titles, word=_word, skew=skew_text
+    )  # fmt: skip
 
 
 @blueprint.get("/terminals/<uuid:terminal_id>/revoke")
 def ask_revoke(terminal_id: UUID) -> str:
     """Ask once more."""
-    found = next((one for one in hub().terminal_reports.terminals() if one.id == terminal_id), None)
-    if found is None or found.state != "active":
+    found = _known(terminal_id)
+    if found.state != "active":
         raise Refusal("not_found")
     return render("admin/revoke.html", terminal=found)
 
@@ -90,14 +61,27 @@ def revoke(terminal_id: UUID) -> Response:
     return redirect_after(".terminals", notice="admin.terminals.revoked")
 
 
-def _points() -> list[ServicePoint]:
-    table = service_point.c
+def skew_text(one: TerminalState) -> str:
+    """How far its clock is from the hub's, in words."""
+    if one.skew is None:
+        return "–"
+    seconds = one.skew.total_seconds()
+    if abs(seconds) < _SECOND:
+        return t("admin.terminals.skew.none")
+    direction = "ahead" if seconds > 0 else "behind"
+    if abs(seconds) < _MINUTE:
+        return t(f"admin.terminals.skew.{direction}", seconds=f"{abs(seconds):.1f}")
+    return t(f"admin.terminals.skew.{direction}_minutes", minutes=f"{abs(seconds) / _MINUTE:,.0f}")
+
+
+def _word(one: TerminalState) -> str:
+    """Its state, with that of an active one that is silent."""
+    return "silent" if one.is_silent(now()) else one.state
+
+
+def _known(terminal_id: UUID) -> TerminalState:
     with hub().database.reading() as session:
-        rows = session.execute(select(service_point).where(table.municipality == town()).order_by(table.name)).all()
-    return [ServicePoint(row.name, row.title, list(row.services)) for row in rows]
-
-
-def _services() -> list[tuple[str, Mapping[Any, str]]]:
-    """(name, titles) of every service that an active plugin offers."""
-    manifests = [plugin.context.manifest for _, plugin in sorted(hub().plugins.plugins.items())]
-    return [(service.name, service.title) for manifest in manifests for service in manifest.services]
+        found = terminal_list.find(session, town(), terminal_id)
+    if found is None:
+        raise Refusal("not_found")
+    return found

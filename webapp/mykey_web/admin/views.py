@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mykey_web.admin import audit, campaigns, home, jobs, members, plugins, settings, terminals, trust
+from mykey_web.admin import audit, campaigns, home, jobs, members, plugins, points, settings, terminals, trust
 from mykey_web.admin.frame import NAVIGATION, blueprint, catalogue
 
-VIEWS = (home, plugins, terminals, members, trust, campaigns, audit, jobs, settings)
+VIEWS = (home, plugins, points, terminals, members, trust, campaigns, audit, jobs, settings)
 
 __all__ = ["NAVIGATION", "VIEWS", "blueprint", "catalogue"]

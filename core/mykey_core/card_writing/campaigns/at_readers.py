@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 import click
 
 from mykey_cardap.transport import Transport
 from mykey_core.card_writing.campaigns.audit import record_begin, record_end
+from mykey_core.card_writing.campaigns.hold import is_held
 from mykey_core.card_writing.campaigns.journal import CardRow, Journal
 from mykey_core.card_writing.campaigns.options import Options
 from mykey_core.card_writing.campaigns.readers import CardSource, pcsc_readers
@@ -43,6 +45,7 @@ def run_at_readers(options: Options, setup: Setup, journal: Journal) -> str | No
         operator.tell,
         fresh_cards=options.issuer_keys is not None,
         dry_run=options.dry_run,
+        held=partial(is_held, options.out),
     )
     with ExitStack() as locks:
         locks.enter_context(locked(options.out / RUN_LOCK, shared=False))

@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Final
 
+from mykey_core.card_writing.campaigns.hold import HELD, is_held
 from mykey_core.card_writing.campaigns.journal import Journal
 from mykey_core.card_writing.campaigns.lanes import LANES
 from mykey_core.card_writing.campaigns.worker import WORKERS_LOCK, locked, work
@@ -103,7 +104,7 @@ class Campaign:
     def _write(self, positions: list[int], progress: Progress) -> str | None:
         """Hand out batches until all are written or a stop rule speaks; batches under way are always awaited."""
         batches = deque(_batches(positions, self._count))
-        reason: str | None = None
+        reason = self._held()
         while any(worker.batch for worker in self._workers) or (batches and not reason):
             for worker in self._workers:
                 if batches and not reason and not worker.batch:
@@ -118,8 +119,11 @@ class Campaign:
                 for state, count in ended.items():
                     self._ended[state] = self._ended.get(state, 0) + count
                 progress(sum(ended.values()))
-            reason = reason or self._rules.verdict(self._ended)
+            reason = reason or self._rules.verdict(self._ended) or self._held()
         return reason
+
+    def _held(self) -> str | None:
+        return HELD if is_held(self._folder) else None
 
     def _answers(self) -> Iterator[tuple[_Worker, dict[str, int] | None]]:
         """Answers that are there; None for a worker that has died (its cards are read again by another)."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from mykey_cardap.errors import TransportError
 from mykey_cardap.transport import Transport
+from mykey_core.card_writing.campaigns.hold import HELD
 from mykey_core.card_writing.campaigns.journal import UNFINISHED, CardRow, Journal
 from mykey_core.card_writing.campaigns.lanes import Lane
 from mykey_core.card_writing.campaigns.readers import CardSource, pause
@@ -49,7 +50,10 @@ class Visit:
 
 @dataclass(slots=True)
 class Station:
-    """One run at readers. `begin` starts the writing of one card, `tell` is called from the readers' threads."""
+    """One run at readers. `begin` starts the writing of one card, `tell` is called from the readers' threads.
+
+    `held` is asked before each card: True ends the run.
+    """
 
     journal: Journal
     issuer: int
@@ -58,6 +62,7 @@ class Station:
     tell: Callable[[Visit], None]
     fresh_cards: bool = False
     dry_run: bool = False
+    held: Callable[[], bool] = bool
     stop: threading.Event = field(default_factory=threading.Event)
     turned_away: dict[str, int] = field(default_factory=dict)
     _reason: str | None = None
@@ -113,6 +118,9 @@ class Station:
         while not self.stop.is_set():
             try:
                 if source.wait(self.stop, present=True):
+                    if self.held():
+                        self._stop(HELD)
+                        return
                     self.tell(self._visit(source))
                     source.wait(self.stop, present=False)
             except TransportError as error:

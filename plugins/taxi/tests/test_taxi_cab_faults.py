@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -21,14 +25,17 @@ from mykey_cardap.service_application.profile import AccessRules, NewService
 from mykey_cardap.service_application.session import ServiceSession
 from mykey_cardap.service_application.wrapped_keys import WrappedKeys
 from mykey_taxi.cab.draft import DraftFile
-from mykey_taxi.cab.link import CabError
+from mykey_taxi.cab.link import CabError, SocketLink
 from mykey_taxi.cab.ride import SLOT, CabRide
 from mykey_taxi.rules.packs import shipped_packs
+from mykey_terminal.device_key import DeviceKey
+from mykey_terminal.enrolment import Enrolment, StateDirectory
 from mykey_terminal.errors import AgentError
 from mykey_terminal.offline_cards import FileDebitKeys, OfflineCardDesk, OfflineOrder, TapJournal
 from mykey_terminal.offline_cards.desk import KINDS
 from mykey_terminal.offline_cards.keys import DebitKeyEntry
 from mykey_terminal.problems import problem_of
+from mykey_terminal.queue import OfflineQueue
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 ISSUER = 132217
@@ -134,9 +141,15 @@ class Terminal:
         return {"record_id": "r", "seq": self.records.index(payload) + 1}
 
 
-def written(persona: str, rider: str) -> Any:
+def made(persona: str, state: Path | None = None) -> Any:
+    """A persona's card; with `state` the one of that file, as a tray has it."""
+    today = date(2026, 11, 24) if state is None else None
+    return make_card(persona, today=today, state=state, service_application=True)
+
+
+def written(persona: str, rider: str, state: Path | None = None) -> Any:
     """A card with the plugin's slot, as the counter writes it."""
-    card = make_card(persona, today=date(2026, 11, 24), service_application=True)
+    card = made(persona, state)
     transport = InProcessTransport(card)
     directory = ServiceDirectory(transport)
     serial = directory.header.serial
@@ -279,3 +292,123 @@ def test_an_order_is_committed_once_however_often_its_card_is_pulled(
     assert rides_left(reader.cards["a"]) == RIDES - 1
     assert terminal.desk.journal.open_count() == 0
     assert [line["total"] for line in terminal.desk.read(SLOT)["log"]] == [1430]
+
+
+class KilledTerminal:
+    """The real `mykey terminal run --headless socket` with the cards in its tray; SIGKILL in the middle of a request.
+
+    `after` counts requests; the process is killed `wait` seconds after the request has been written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.state = StateDirectory(folder / "terminal")
+        key = self.state.key_to_enrol()
+        assert isinstance(key, DeviceKey)
+        self.state.save(_enrolment())
+        own = debit_master(DEVELOPMENT_MASTER, issuer=ISSUER, service=SLOT, generation=1)
+        FileDebitKeys(self.state.debit_keys).add(DebitKeyEntry(ISSUER, SLOT, 1, own))
+        self.cards = folder / "cards"
+        self.cards.mkdir(mode=0o700)
+        self.path = self.state.path / "terminal.sock"
+        self.kills: dict[int, float] = {}
+        self.asked = 0
+        self.inserted = ""
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        program = [sys.executable, "-m", "mykey_core", "terminal", "run", "--point", "cab", "--headless", "socket"]
+        places = ["--state", str(self.state.path), "--virtual", "--cards", str(self.cards)]
+        process = subprocess.Popen([*program, *places], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert process.stdout is not None
+        assert "ready" in json.loads(process.stdout.readline())
+        self.link = SocketLink(self.path)
+        return process
+
+    def ask(self, op: str, **members: Any) -> dict[str, Any]:
+        """As `Link.ask`; at a kill point the terminal dies, a new one is started, and the driver sees a failure."""
+        self.asked += 1
+        wait = self.kills.pop(self.asked, None)
+        if wait is None:
+            return self.link.ask(op, **members)
+        timer = threading.Timer(wait, self.process.kill)
+        timer.start()
+        try:
+            self.link.ask(op, **members)
+        except CabError:
+            pass  # killed before its answer
+        finally:
+            self.process.wait(10)
+            self._leave()
+            self.process = self._start()
+            self.insert(self.inserted)
+        raise CabError("terminal_unreachable")
+
+    def insert(self, card: str) -> None:
+        self.inserted = card
+        self.link.ask("insert", card=card)
+
+    def _leave(self) -> None:
+        self.link.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        self._leave()
+
+
+def _enrolment() -> Enrolment:
+    return Enrolment(
+        hub_origin="http://127.0.0.1:9",  # nobody listens there: the cab is far from any network
+        terminal_id="01930000-0000-7000-8000-0000000000ca",
+        municipality="132217",
+        service_point={"name": "cab"},
+        services=["taxi-ride"],
+        token_endpoint="http://127.0.0.1:9/api/v1/terminals/token",
+        audience="http://127.0.0.1:9",
+        name="cab",
+        enrolled_at=NOW,
+    )
+
+
+@pytest.mark.parametrize("waits", [(0.0, 0.0, 0.0), (0.004, 0.02, 0.004), (0.4, 0.4, 0.4)])
+def test_the_real_terminal_is_killed_within_a_ride(tmp_path: Path, waits: tuple[float, ...]) -> None:
+    """SIGKILL at, in and after each commit and the record: one ride on each card, one record, a whole chain."""
+    terminal = KilledTerminal(tmp_path)
+    people = {"former-name": "r-a", "rare-name": "r-b"}
+    for card, rider in people.items():
+        written(card, rider, tmp_path / "cards" / f"{card}.json")
+    cab = CabRide(terminal, shipped_packs(), DraftFile(tmp_path / "ride.json"), lambda: NOW)
+    cab.begin("inside")
+    for card in people:
+        terminal.insert(card)
+        cab.tap()
+    cab.set_fare(1430, zone="inside")
+    killed = 0
+    for card, wait in zip(people, waits, strict=False):
+        terminal.insert(card)
+        terminal.kills = {terminal.asked + 2: wait}  # a commit reads the slot first
+        while card_waits(cab, people[card]):
+            try:
+                cab.commit()
+            except CabError as error:
+                killed += error.code == "terminal_unreachable"
+    terminal.kills = {terminal.asked + 1: waits[2]}
+    with pytest.raises(CabError):
+        cab.finish()
+    receipt = cab.finish()
+    terminal.close()
+    assert killed == len(people)
+    assert receipt["sequence"] == 1
+    enrolment, key = terminal.state.load()
+    with OfflineQueue(terminal.state.queue, key, terminal_id=enrolment.terminal_id) as queue:  # verifies the chain
+        (record,) = queue.pending()
+    assert (record.seq, record.payload["subsidy_yen"], record.payload["riders"]) == (1, 1000, ["r-a", "r-b"])
+    left = [rides_left(made(card, tmp_path / "cards" / f"{card}.json")) for card in people]
+    assert left == [RIDES - 1, RIDES - 1]
+
+
+def card_waits(cab: CabRide, rider: str) -> bool:
+    """Whether this rider's card has still to commit."""
+    return rider in cab.waiting()

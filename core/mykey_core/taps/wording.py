@@ -1,12 +1,14 @@
 """A plugin's answer as JSON with texts by key, and that JSON in a language.
 
 The keys are stored with the tap and put into words at each reply, so that the same tap can be read again in another
-language.
+language. A cell or a value that is a date in ISO 8601 is put into words as well: plugins say which day, not how.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from mykey_core.plugins.results import Block, Cell, Facts, Message, Notice, Table, TapResult
@@ -14,6 +16,8 @@ from mykey_core.translations import Catalogue, Text
 
 Json = Any
 CatalogueOf = Callable[[str], Catalogue | None]
+DayText = Callable[[date, str], str]
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MARK = "$text"
 
 
@@ -58,13 +62,25 @@ def result_as_json(result: TapResult) -> dict[str, Json]:
     }
 
 
-def localise(value: Json, language: str, catalogue_of: CatalogueOf) -> Json:
-    """The same JSON with every key replaced by its text in `language`."""
+def localise(value: Json, language: str, catalogue_of: CatalogueOf, day_text: DayText) -> Json:
+    """The same JSON with every key replaced by its text in `language`, and every day by `day_text` of it."""
+    if isinstance(value, str):
+        return _worded_day(value, language, day_text)
     if isinstance(value, list):
-        return [localise(item, language, catalogue_of) for item in value]
+        return [localise(item, language, catalogue_of, day_text) for item in value]
     if not isinstance(value, dict):
         return value
     if _MARK not in value:
-        return {key: localise(item, language, catalogue_of) for key, item in value.items()}
+        return {key: localise(item, language, catalogue_of, day_text) for key, item in value.items()}
     catalogue = catalogue_of(value["domain"])
-    return value[_MARK] if catalogue is None else catalogue.get(value[_MARK], language, value["values"])
+    values = {name: localise(one, language, catalogue_of, day_text) for name, one in value["values"].items()}
+    return value[_MARK] if catalogue is None else catalogue.get(value[_MARK], language, values)
+
+
+def _worded_day(value: str, language: str, day_text: DayText) -> str:
+    if not _DAY.fullmatch(value):
+        return value
+    try:
+        return day_text(date.fromisoformat(value), language)
+    except ValueError:  # 2026-02-30 is no day, and so no date
+        return value

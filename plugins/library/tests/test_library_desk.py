@@ -9,6 +9,7 @@ import pytest
 
 from mykey_testkit.hub import HubHarness, TerminalClient
 
+DUE = "16 November 2026 (Reiwa 8)"
 SERVICE = "library-desk"
 
 
@@ -33,7 +34,7 @@ def test_lend_and_return(desk: TerminalClient) -> None:
     """An item is lent for fourteen days of the Japanese calendar, shown at the next tap, and returned by anybody."""
     lent = desk.act(SERVICE, "lend", _visit(desk), barcode="A1000001")
     table = next(block for block in lent["result"]["view"] if block["kind"] == "table")
-    assert (_code(lent), table["rows"]) == ("library.lent", [["銀河鉄道の夜", "A1000001", "2026-11-16", "on loan"]])
+    assert (_code(lent), table["rows"]) == ("library.lent", [["銀河鉄道の夜", "A1000001", DUE, "on loan"]])
     assert _code(desk.act(SERVICE, "return", barcode="A1000001")) == "library.returned"
     assert desk.tap("adult", SERVICE)["result"]["view"][1]["kind"] == "notice"
 
@@ -46,8 +47,8 @@ def test_due_date_follows_the_calendar_of_japan(library_hub: HubHarness, desk: T
     library_hub.clock.move(timedelta(minutes=2))
     desk.sign_in()
     second = desk.act(SERVICE, "lend", _visit(desk), barcode="A1000002")
-    assert "2026-11-16" in first["result"]["message"]["text"]
-    assert "2026-11-17" in second["result"]["message"]["text"]
+    assert DUE in first["result"]["message"]["text"]
+    assert "17 November 2026 (Reiwa 8)" in second["result"]["message"]["text"]
 
 
 def test_overdue_items_are_marked(library_hub: HubHarness, desk: TerminalClient) -> None:

@@ -20,6 +20,7 @@ from mykey_web.api_v1 import models
 from mykey_web.api_v1.admission import takes, terminal_only
 from mykey_web.api_v1.lane import OUTCOME, ProofLane
 from mykey_web.api_v1.views import check_view
+from mykey_web.design.dates import date_text
 
 _SECURITY = "terminal"
 
@@ -125,7 +126,7 @@ class _TapViews:
         language = problems.request_language()
         reply = models.StatusReply(tap_id=str(status.tap_id), state=status.state)  # type: ignore[arg-type]
         if status.state == "done" and status.result is not None:
-            reply.result = localise(status.result, language, self._catalogue)
+            reply.result = localise(status.result, language, self._catalogue, date_text)
         if status.state == "refused" and status.result is not None:
             extensions = {"offers": status.result["offers"]}
             reply.problem = problems.problem_body(status.result["code"], language, extensions)
@@ -136,7 +137,7 @@ class _TapViews:
 
     def reply_in(self, reply: TapReply, language: str) -> dict[str, Any]:
         """The members of a reply in `language`."""
-        result = localise(reply.result, language, self._catalogue)
+        result = localise(reply.result, language, self._catalogue, date_text)
         if self._hub.settings.show_evidence:
             checks = [check_view(line) for line in reply.checks]
             result["evidence"] = {"checks": checks, "audit": reply.audit.as_json()}

@@ -178,7 +178,8 @@ def _honest_scenes(stage: Stage) -> list[Scene]:
     def loans() -> str:
         answer = stage.tap("adult", "open")
         tables = [block for block in answer["result"]["view"] if block["kind"] == "table"]
-        return f"{stage.expect(answer)}, {len(tables[0]['rows'])} on loan, due {tables[0]['rows'][0][2][:2]}.."
+        due = "in both forms" if any(era in tables[0]["rows"][0][2] for era in ("令和", "Reiwa")) else "?"
+        return f"{stage.expect(answer)}, {len(tables[0]['rows'])} on loan, due date {due}"
 
     return [
         Scene("first tap: not registered", "not_registered", unknown),
@@ -186,7 +187,7 @@ def _honest_scenes(stage: Stage) -> list[Scene]:
         Scene("tap", "library.welcome", lambda: stage.expect(stage.tap("adult", "open"))),
         Scene("lend", "library.lent", lend),
         Scene("lend the same item again", "library.item_with_you", lend),
-        Scene("tap shows the loan", "library.welcome, 1 on loan, due 20..", loans),
+        Scene("tap shows the loan", "library.welcome, 1 on loan, due date in both forms", loans),
         Scene("return", "library.returned", lambda: stage.expect(stage.page.act(SERVICE, "return", barcode=_ITEM))),
     ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Playwright, ViewportSize, sync_playwright
 
+from mykey_terminal.enrolment import StateDirectory
 from mykey_web.demo import processes
 from mykey_web.demo.clerks import add_clerks
 from mykey_web.demo.cli import new_code
@@ -80,6 +84,75 @@ class Demo:
         """Stop both processes."""
         self.agent.stop()
         self.hub.stop()
+
+
+class ReaderTerminal:
+    """`mykey terminal run` of a demo's terminal, with a real reader's back end: the pcscd whose socket is given."""
+
+    def __init__(self, demo: Demo, socket: Path) -> None:
+        self.demo = demo
+        point = str(StateDirectory(demo.state).load()[0].service_point["name"])
+        arguments = ["terminal", "run", "--point", point, "--state", str(demo.state), "--port", "0"]
+        self._codes: list[str] = []
+        self.child = processes.Child(
+            arguments,
+            demo.log,
+            environment={"PCSCLITE_CSOCK_NAME": str(socket)},
+            told=lambda said: self._codes.append(said["pairing_code"]),
+        )
+        self._codes.insert(0, self.child.announcement["pairing_code"])
+
+    @property
+    def address(self) -> str:
+        """The page of the service point, with the pairing code that is good now."""
+        port = self.child.announcement["address"].rsplit(":", 1)[1]
+        return f"{self.demo.origin}/point#agent={port}&pair={self._codes[-1]}"
+
+
+# -- pictures for docs/reference/service-point-states.md and for the eye ------------------------------------------
+
+PICTURES = os.environ.get("MYKEY_PICTURES")
+SIZES = {"desk": (1280, 800), "tablet": (768, 1024), "kiosk": (1080, 1920)}
+_COLOURS = 64
+
+
+def picture(page: Page, name: str, *, part: str = ".point", languages: tuple[str, ...] = ("ja", "en")) -> None:
+    """Where `MYKEY_PICTURES` names a folder: one small picture of this state in each language, and it at three sizes.
+
+    The sizes go into `sizes/` of that folder: they are looked at, and not kept.
+    """
+    if not PICTURES:
+        return
+    folder = Path(PICTURES)
+    (folder / "sizes").mkdir(parents=True, exist_ok=True)
+    usual = page.viewport_size
+    for language in languages:
+        if page.locator(f"button[data-language={language}]").count():
+            page.click(f"[data-language={language}]")
+        page.wait_for_timeout(250)
+        _save(page.locator(part).first.screenshot(animations="disabled"), folder / f"{name}-{language}.png")
+        for size, (width, height) in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            _save(page.screenshot(animations="disabled"), folder / "sizes" / f"{name}-{language}-{size}.png")
+        if usual:
+            page.set_viewport_size(usual)
+
+
+def _save(shot: bytes, path: Path) -> None:
+    with Image.open(io.BytesIO(shot)) as image:
+        image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., None]:
+    """`draw(page, name)`: see `picture`."""
+    return picture
+
+
+@pytest.fixture(scope="session")
+def reader_terminal() -> type[ReaderTerminal]:
+    """The class, for tests with a real reader."""
+    return ReaderTerminal
 
 
 @pytest.fixture(scope="session")

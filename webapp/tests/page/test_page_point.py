@@ -7,13 +7,13 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Page, Playwright, Route, expect
+from playwright.sync_api import Page, Playwright, expect
 
 from mykey_terminal.enrolment import StateDirectory
 from mykey_testkit.axe import violations
@@ -40,58 +40,7 @@ def says(page: Page, code: str) -> None:
         assert violations(page) == []
 
 
-class PcscAgent:
-    """`mykey terminal run` with a real reader's back end, where no reader is connected."""
-
-    def __init__(self, demo: Any) -> None:
-        point = str(StateDirectory(demo.state).load()[0].service_point["name"])
-        arguments = ["terminal", "run", "--point", point, "--state", str(demo.state), "--port", "0"]
-        nowhere = {"PCSCLITE_CSOCK_NAME": str(demo.folder / "no-pcscd")}
-        self.child = processes.Child(arguments, demo.log, environment=nowhere)
-        self.announced = self.child.announcement
-
-    @property
-    def address(self) -> str:
-        port = self.announced["address"].rsplit(":", 1)[1]
-        return f"/point#agent={port}&pair={self.announced['pairing_code']}"
-
-
-@pytest.fixture
-def pcsc_agent(demo: Any) -> Iterator[PcscAgent]:
-    """A second agent of the same terminal, without a tray."""
-    agent = PcscAgent(demo)
-    yield agent
-    agent.child.stop()
-
-
-def test_no_reader(visit: Callable[..., Any], pcsc_agent: PcscAgent) -> None:
-    """The real PC/SC back end finds no reader here: the page says so and what to do."""
-    visitor = visit(come=False)
-    visitor.page.goto(visitor.demo.origin + pcsc_agent.address)
-    visitor.wait("setup")
-    says(visitor.page, "no_reader")
-
-
-@pytest.mark.parametrize("code", ["card_wrong_side", "reader_busy", "reader_choice"])
-def test_reader_troubles(visit: Callable[..., Any], code: str) -> None:
-    """What the agent reports of its reader interrupts the page, and goes away by itself."""
-    visitor = visit("en")
-    page = visitor.page
-
-    def troubled(route: Route) -> None:
-        answer = route.fetch()
-        status = answer.json()
-        status["reader"] |= {"problem": {"code": code, "title": code, "status": 409}, "card_present": False}
-        route.fulfill(response=answer, json=status)
-
-    page.route("**/agent/v1/status", troubled)
-    visitor.wait("setup")
-    says(page, code)
-    page.unroute("**/agent/v1/status")
-    visitor.wait("idle")
-
-
-def test_a_service_that_is_closed(visit: Callable[..., Any], own_demo: Any) -> None:
+def test_a_service_that_is_closed(visit: Callable[..., Any], own_demo: Any, draw: Any) -> None:
     """The town switches the plugin off while somebody types the PIN: the page says that the service is closed."""
     visitor = visit("en", at=own_demo)
     page = visitor.page
@@ -107,9 +56,10 @@ def test_a_service_that_is_closed(visit: Callable[..., Any], own_demo: Any) -> N
     visitor.type_pin("1234")
     assert visitor.code() == "service_unavailable"
     says(page, "service_unavailable")
+    draw(page, "service_unavailable")
 
 
-def test_a_revoked_terminal(visit: Callable[..., Any], own_demo: Any) -> None:
+def test_a_revoked_terminal(visit: Callable[..., Any], own_demo: Any, draw: Any) -> None:
     """A terminal that the administrator shut out says so instead of asking for a PIN in vain."""
     visitor = visit("en", at=own_demo)
     identity = StateDirectory(own_demo.state).load()[0].terminal_id
@@ -121,6 +71,7 @@ def test_a_revoked_terminal(visit: Callable[..., Any], own_demo: Any) -> None:
     visitor.type_pin("1234")
     assert visitor.code() in {"terminal_unauthorized", "terminal_not_accepted"}
     assert violations(visitor.page) == []
+    draw(visitor.page, "terminal_unauthorized")
 
 
 def test_the_receipt(visit: Callable[..., Any], tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, Route, expect
+from playwright.sync_api import Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -151,7 +151,7 @@ def test_one_lost_look_does_not_end_the_visit(visit: Callable[..., Any]) -> None
     visitor.wait("setup")
 
 
-def test_idle_visit_ends_after_a_warning(visit: Callable[..., Any]) -> None:
+def test_idle_visit_ends_after_a_warning(visit: Callable[..., Any], draw: Any) -> None:
     """After 20 s a warning that can be answered, after 30 s the end; the person is asked to take the card."""
     visitor = visit("en", come=False)
     page = visitor.page
@@ -164,6 +164,7 @@ def test_idle_visit_ends_after_a_warning(visit: Callable[..., Any]) -> None:
     assert visitor.screen == "choose"
     page.clock.fast_forward(6_000)
     expect(page.locator(".idle-warning")).to_be_visible()
+    draw(page, "idle-warning", languages=("en",))
     page.clock.fast_forward(11_000)
     assert visitor.screen == "ended"
     expect(page.locator("#stage")).to_contain_text("Please take your card.")
@@ -213,12 +214,13 @@ def test_switching_the_language_rewords_an_answer(visit: Callable[..., Any]) -> 
     assert page.locator("#stage table tbody tr").count() == rows
 
 
-def test_not_paired(visit: Callable[..., Any]) -> None:
+def test_not_paired(visit: Callable[..., Any], draw: Any) -> None:
     """Without a code the page asks for one; a wrong one is refused, the right one opens the page."""
     visitor = visit(come=False)
     page = visitor.page
     page.goto(visitor.demo.origin + "/point?lang=en")
     visitor.wait("setup")
+    draw(page, "not_paired")
     page.get_by_label("port").fill(visitor.demo.agent_port)
     page.get_by_role("button", name="Pair").click()
     expect(page.get_by_role("alert")).to_contain_text("Enter both")
@@ -231,13 +233,14 @@ def test_not_paired(visit: Callable[..., Any]) -> None:
     visitor.wait("idle")
 
 
-def test_agent_missing_and_back(visit: Callable[..., Any], own_demo: Any) -> None:
+def test_agent_missing_and_back(visit: Callable[..., Any], own_demo: Any, draw: Any) -> None:
     """When the agent stops, the page says so; when one runs again, it asks for the new pairing."""
     visitor = visit("en", at=own_demo)
     port = int(own_demo.agent_port)
     own_demo.agent.stop()
     visitor.wait("setup")
     expect(visitor.page.locator("#stage-title")).to_have_text("The terminal program is not running")
+    draw(visitor.page, "agent_missing", languages=("ja", "en"))
     own_demo.agent = own_demo.start_agent(port)
     expect(visitor.page.locator("#stage-title")).to_have_text("This page must be paired with the terminal")
     visitor.page.get_by_label("Pairing code").fill(own_demo.announced()["pairing_code"])
@@ -245,7 +248,7 @@ def test_agent_missing_and_back(visit: Callable[..., Any], own_demo: Any) -> Non
     visitor.wait("idle")
 
 
-def test_hub_unreachable_and_back(visit: Callable[..., Any], own_demo: Any) -> None:
+def test_hub_unreachable_and_back(visit: Callable[..., Any], own_demo: Any, draw: Any) -> None:
     """When the hub is gone a tap says so without using up a PIN try; when it is back the next tap works."""
     visitor = visit("en", at=own_demo)
     visitor.insert("adult")
@@ -254,58 +257,9 @@ def test_hub_unreachable_and_back(visit: Callable[..., Any], own_demo: Any) -> N
     own_demo.hub.stop()
     visitor.type_pin("1234")
     assert visitor.code() == "hub_unreachable"
+    draw(visitor.page, "hub_unreachable")
     own_demo.hub = own_demo.start_hub()
     visitor.page.get_by_role("button", name="Start again").click()
     visitor.choose("open")
     visitor.type_pin("1234")
     assert visitor.code() == "not_registered"
-
-
-# -- the browser's permission for requests from a public page to this computer --------------------------------
-
-
-@pytest.fixture(scope="module")
-def public_browser(
-    playwright_session: Playwright, demo: Any, chromium: str, chromium_flags: list[str]
-) -> Iterator[Browser]:
-    """Chromium that takes the hub for a public one with a name of its own, so that the permission matters."""
-    started = playwright_session.chromium.launch(
-        executable_path=chromium,
-        args=[
-            *chromium_flags,
-            "--host-resolver-rules=MAP hub.example.test 127.0.0.1",
-            f"--unsafely-treat-insecure-origin-as-secure=http://hub.example.test:{demo.port}",
-            f"--ip-address-space-overrides=127.0.0.1:{demo.port}=public",
-        ],
-    )
-    yield started
-    started.close()
-
-
-def _come_to_public_hub(page: Page, demo: Any, setting: str) -> None:
-    devtools = page.context.new_cdp_session(page)
-    for name in ("local-network-access", "loopback-network"):
-        devtools.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting})
-    page.goto(demo.invitation("en").replace("127.0.0.1", "hub.example.test"))
-
-
-def test_browser_asks_for_permission(public_browser: Browser, demo: Any) -> None:
-    """While the browser's question is open the request hangs, and the page says what to answer.
-
-    Headless Chromium answers its own question with no; holding the request back stands for the open question.
-    """
-    page = public_browser.new_context().new_page()
-    page.route("**/agent/v1/**", lambda _: None)
-    _come_to_public_hub(page, demo, "prompt")
-    expect(page.locator("#stage-title")).to_have_text("The browser asks for your permission")
-    expect(page.locator(".message__todo")).to_contain_text("Allow")
-    page.context.close()
-
-
-def test_browser_denies_permission(public_browser: Browser, demo: Any) -> None:
-    """A refusal looks like a missing agent to the request; the page tells them apart and says how to undo it."""
-    page = public_browser.new_context().new_page()
-    _come_to_public_hub(page, demo, "denied")
-    expect(page.locator("#stage-title")).to_have_text("The browser does not let this page reach the card")
-    expect(page.locator(".message__todo")).to_contain_text("site settings")
-    page.context.close()

@@ -26,7 +26,7 @@ function draw() {
 /** @param {boolean} present */
 function slot(present) {
   const name = now().tray?.inserted;
-  const picture = present && el("img", { class: "slot__card", src: pictureOf(name ?? "card"), alt: "" });
+  const picture = present && el("img", { class: "slot__card", src: pictureOf(name), alt: "" });
   return el("div", { class: "slot", "aria-hidden": "true" }, picture, el("span", { class: "slot__mouth" }), el("span", { class: "slot__lamp" }));
 }
 
@@ -44,6 +44,6 @@ function words(present) {
 
 /** @param {any} status */
 function heading(status) {
-  const kind = status.reader.kind === "virtual" ? t("page.reader.virtual") : status.reader.name;
-  return el("h2", { id: "reader-title" }, t("page.reader.title"), " ", el("small", {}, kind));
+  const kind = status.reader.kind === "virtual" && el("small", {}, t("page.reader.virtual"));
+  return el("h2", { id: "reader-title" }, t("page.reader.title"), " ", kind);
 }

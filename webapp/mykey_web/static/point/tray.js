@@ -13,10 +13,11 @@ const FIRST = ["adult", "child", "other-town", "revoked", "expired", "blocked-pi
 const PICTURES = new Set(["child", "phone", "old-juki", "next-generation", "pinless"]);
 
 /**
- * Where the picture of a card is.
- * @param {string} name
+ * Where the picture of a card is; of a real card nothing is known before it is asked.
+ * @param {string|null|undefined} name in the tray
  */
 export function pictureOf(name) {
+  if (!name) return `${document.body.dataset.static}cards/plain.svg`;
   return `${document.body.dataset.static}cards/${PICTURES.has(name) ? name : "card"}.svg`;
 }
 

@@ -39,7 +39,7 @@ function ownWords(kind) {
 
 function waiting() {
   const again = button(t("page.setup.again"), () => location.reload(), { class: "button button--large" });
-  return el("div", {}, el("p", { class: "setup__waiting" }, t("page.setup.waiting")), el("div", { class: "buttons" }, again));
+  return el("div", { class: "setup" }, el("p", { class: "setup__waiting" }, t("page.setup.waiting")), el("div", { class: "buttons" }, again));
 }
 
 function pairingForm() {

@@ -76,5 +76,5 @@ def show_account(
     rows = (("left_today", account.left_today), ("left_this_year", account.left_this_year))
     facts = tuple((context.text(f"label.{name}"), left) for name, left in rows if left is not None)
     return TapResult(
-        Outcome.DONE, "taxi.account", message, (Facts(facts),), ("fare",) if visit else (), opens_visit=visit
+        Outcome.DONE, "taxi.account", message, (Facts(facts),), ("fare", "aboard") if visit else (), opens_visit=visit
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import uuid4
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -46,16 +47,21 @@ class Trip:
         zones = (values.get("board_zone") or "inside", values.get("alight_zone") or "inside")
         return cls(int(values["meter_yen"]), int(values.get("discount_yen") or 0), *zones, board, at)
 
-    def ride(self, rider_id: str) -> Ride:
-        """The facts that are judged."""
+    def ride(self, riders: tuple[str, ...]) -> Ride:
+        """The facts that are judged; riders in the order of their taps."""
         times = (microseconds(self.board_at), microseconds(self.alight_at))
         zones = (self.board_zone, self.alight_zone)
-        return Ride(*times, *zones, self.meter_yen, self.discount_yen, (rider_id,), online=True)
+        return Ride(*times, *zones, self.meter_yen, self.discount_yen, riders, online=True)
 
     @property
     def columns(self) -> dict[str, Any]:
         """As columns of an offer."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def riders_of(row: Any) -> tuple[str, ...]:
+    """Who rides on an offer, in tap order."""
+    return tuple(row.riders.split(" ")) if row.riders else (row.rider_id,)
 
 
 class Offers:
@@ -73,9 +79,9 @@ class Offers:
             raise OfferError("cab_unknown")
         return found
 
-    def price(self, rider_id: str, trip: Trip) -> Verdict:
+    def price(self, riders: tuple[str, ...], trip: Trip) -> Verdict:
         """What the ride would cost now; `OfferError` with the reason when it would not be subsidised."""
-        facts = trip.ride(rider_id)
+        facts = trip.ride(riders)
         verdict = judge(self._packs, ledger_at(self._database, self._packs, facts), facts)
         if verdict.reason is not None:
             raise OfferError(verdict.reason)
@@ -109,6 +115,30 @@ class Offers:
         rows = fetch(self._database, query.order_by(offer.c.made_at.desc()).limit(1), r=rider_id, p=point)
         return rows[0] if rows else None
 
+    def board(self, rider_id: str, point: str, at: datetime) -> int:
+        """Somebody will ride together with whoever confirms at this point; how many do, the same person once."""
+        together = self.aboard(point, at)
+        if rider_id not in together:
+            offer_id = uuid4().hex
+            self.add(offer_id, "aboard", "reserved", rider_id, made=at, life=OFFER_LIFE)
+            self.move(offer_id, "reserved", "issued", point=point)
+            together += (rider_id,)
+        return len(together)
+
+    def aboard(self, point: str, at: datetime) -> tuple[str, ...]:
+        """Who has joined a ride at this point within the last minutes, in the order of their taps."""
+        rows = fetch(self._database, select(offer).where(*self._joined()).order_by(offer.c.made_at), p=point)
+        return tuple(row.rider_id for row in rows if row.expires_at > at)
+
+    def clear(self, point: str, after: str = "refused") -> None:
+        """Nobody rides together at this point any more."""
+        self._database.execute(update(offer).where(*self._joined()).values(state=after), {**self._own, "p": point})
+
+    @staticmethod
+    def _joined() -> tuple[Any, ...]:
+        here = offer.c.point == bindparam("p")
+        return offer.c.municipality == M, offer.c.kind == "aboard", offer.c.state == "issued", here
+
     def reserved(self, rider_id: str | None = None) -> list[Any]:
         """Vouchers that wait for the second step, oldest first; of one rider, or of all."""
         query = select(offer).where(offer.c.municipality == M, offer.c.state == "reserved", offer.c.kind == "voucher")
@@ -119,26 +149,27 @@ class Offers:
     def settle(self, row: Any, at: datetime) -> Receipt | None:
         """Make a reserved offer a ride; None when somebody else was first, `OfferError` when it is refused now.
 
-        The rider is locked, so that two rides at once cannot both be the last of the day.
+        The riders are locked, so that two rides at once cannot both be the last of the day.
         """
-        cab = self.cab(row.point)
-        self._lock(row.rider_id, cab)
+        cab, riders = self.cab(row.point), riders_of(row)
+        self._lock(riders, cab)
         if self.get(row.offer_id).state != "reserved":
             return None
-        cost = self.price(row.rider_id, Trip(*(getattr(row, name) for name in Trip.__slots__)))
+        cost = self.price(riders, Trip(*(getattr(row, name) for name in Trip.__slots__)))
         if cost.subsidy_yen != row.subsidy_yen:
             raise OfferError("offer_changed")
         if not self.move(row.offer_id, "reserved", "settled"):
             return None
+        self.clear(row.point, "settled")
         name = POINT + row.point
         arrival = Arrival(name, cab.operator_id, at)
         return take(self._database, self._packs, read_record(self._record(row, name)), arrival)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _lock(self, rider_id: str, cab: Cab) -> None:
-        mine = select(rider.c.rider_id).where(rider.c.municipality == M, rider.c.rider_id == bindparam("r"))
-        fetch(self._database, mine.with_for_update(), r=rider_id)
+    def _lock(self, riders: tuple[str, ...], cab: Cab) -> None:
+        mine = select(rider.c.rider_id).where(rider.c.municipality == M, rider.c.rider_id.in_(riders))
+        fetch(self._database, mine.order_by(rider.c.rider_id).with_for_update())
         query = select(terminal.c.terminal).where(terminal.c.municipality == M, terminal.c.terminal == bindparam("t"))
         fetch(self._database, query.with_for_update(), t=cab.terminal)
 
@@ -156,7 +187,7 @@ class Offers:
             "alight_zone": row.alight_zone,
             "meter_yen": row.meter_yen,
             "operator_discount_yen": row.discount_yen,
-            "riders": [row.rider_id],
+            "riders": list(riders_of(row)),
             "mode": "online",
             "rule_pack_hash": row.pack_hash,
             "subsidy_yen": row.subsidy_yen,

@@ -116,7 +116,7 @@ offer = Table(
     metadata,
     _own(),
     Column("offer_id", String(64), nullable=False),  # of a voucher: SHA-256 of its code, which is kept nowhere
-    Column("kind", String(8), nullable=False),  # online | voucher
+    Column("kind", String(8), nullable=False),  # online | voucher | aboard (rides with whoever confirms)
     Column("state", String(9), nullable=False),  # issued | reserved | settled | refused
     Column("rider_id", String(32), nullable=False),
     Column("made_at", UtcInstant, nullable=False),
@@ -131,6 +131,7 @@ offer = Table(
     Column("subsidy_yen", Integer),  # as it was shown; the settlement decides again
     Column("cash_yen", Integer),
     Column("pack_hash", String(64)),
+    Column("riders", String(600)),  # of an online ride: rider ids in tap order, separated by spaces
     PrimaryKeyConstraint("municipality", "offer_id"),
     Index("ix_taxi_offer_rider", "municipality", "rider_id", "state"),
 )

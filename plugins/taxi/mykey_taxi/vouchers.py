@@ -61,7 +61,7 @@ class Vouchers:
             raise OfferError("voucher_used")
         if at >= row.expires_at:
             raise OfferError("voucher_expired")
-        cost = self._offers.price(row.rider_id, trip)
+        cost = self._offers.price((row.rider_id,), trip)
         amounts = {"subsidy_yen": cost.subsidy_yen, "cash_yen": cost.cash_yen, "pack_hash": cost.pack_hash}
         if not self._offers.move(row.offer_id, "issued", "reserved", point=point, **trip.columns, **amounts):
             raise OfferError("voucher_used")

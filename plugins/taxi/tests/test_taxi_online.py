@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from mykey_core.api import PluginDatabase
+from mykey_core.api import PluginDatabase, tokyo_date
 from mykey_taxi.errors import OfferError
 from mykey_taxi.offers import OFFER_LIFE, Offers, Trip
 from mykey_taxi.offline import POINT
-from mykey_taxi.register import Cab, M, Operator, Register, fetch
+from mykey_taxi.register import Cab, M, Operator, Register, Uses, fetch
 from mykey_taxi.rules.packs import shipped_packs
 from mykey_taxi.tables import ride, settlement
 from mykey_taxi.vouchers import LIFE, Vouchers
@@ -144,6 +144,69 @@ def test_a_terminal_that_is_no_cab(hub: PluginHub) -> None:
     answer = hall.tap("adult", RIDE)
     assert (code(answer), answer["result"].get("visit")) == ("taxi.account", None)
     assert code(hall.act(RIDE, "voucher", code="0" * 20, **FARE)) == "taxi.cab_unknown"
+
+
+# -- riding together ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(cab: TerminalClient) -> TerminalClient:
+    """Somebody else is registered too."""
+    assert code(cab.tap("former-name", DESK, "register", documents="3")) == "taxi.enrolled"
+    return cab
+
+
+def test_two_ride_together_online(hub: PluginHub, two: TerminalClient) -> None:
+    """The first joins with card and PIN, the second goes on to the fare: 500 yen for each, one use each, one ride."""
+    joined = two.act(RIDE, "aboard", visit(two))
+    assert (code(joined), numbers(joined)) == ("taxi.aboard", [1])
+    own = visit(two, "former-name")
+    shown = two.act(RIDE, "fare", own, **FARE)
+    assert numbers(shown)[:4] == [1430, 1000, 430, 2]
+    assert rides(hub) == []
+    for _ in range(2):
+        settled = two.act(RIDE, "confirm", own)
+        assert (code(settled), numbers(settled)[:4]) == ("taxi.ride_settled", [1430, 1000, 430, 2])
+    assert rides(hub) == [(1, 1000, 430)]
+    with tables(hub) as database:
+        uses = Uses(database).on(tokyo_date(hub.clock()).toordinal())
+    assert sorted(uses.values()) == [1, 1]
+    alone = two.act(RIDE, "fare", visit(two), **FARE)
+    assert numbers(alone)[:3] == [1430, 715, 715], "the ride together is over"
+
+
+def test_joining_twice_counts_once_and_can_be_undone(two: TerminalClient) -> None:
+    """The same card twice is one rider; after `alone`, or ten minutes later, nobody has joined."""
+    for _ in range(2):
+        assert numbers(two.act(RIDE, "aboard", visit(two))) == [1]
+    assert numbers(two.act(RIDE, "fare", visit(two), **FARE))[:3] == [1430, 715, 715]
+    assert numbers(two.act(RIDE, "fare", visit(two, "former-name"), **FARE))[3] == 2
+    assert code(two.act(RIDE, "alone", visit(two))) == "taxi.alone"
+    assert numbers(two.act(RIDE, "fare", visit(two, "former-name"), **FARE))[:3] == [1430, 715, 715]
+
+
+def test_who_joined_too_long_ago_does_not_ride_together(hub: PluginHub, two: TerminalClient) -> None:
+    """A rider who joined and left without a fare is not in the next ride, and the old amounts hold no more."""
+    two.act(RIDE, "aboard", visit(two))
+    own = visit(two, "former-name")
+    assert numbers(two.act(RIDE, "fare", own, **FARE))[3] == 2
+    hub.clock.move(OFFER_LIFE)
+    own = visit(two, "former-name")
+    assert code(two.act(RIDE, "confirm", own)) == "taxi.offer_expired"
+    assert numbers(two.act(RIDE, "fare", own, **FARE))[:3] == [1430, 715, 715]
+
+
+def test_whoever_is_at_the_limit_rides_as_a_companion(hub: PluginHub, two: TerminalClient) -> None:
+    """After two rides of the day the first does not count; the other one is subsidised alone (TX-C2, TX-L4)."""
+    for _ in range(2):
+        own = visit(two)
+        two.act(RIDE, "fare", own, **FARE)
+        two.act(RIDE, "confirm", own)
+    two.act(RIDE, "aboard", visit(two))
+    own = visit(two, "former-name")
+    assert numbers(two.act(RIDE, "fare", own, **FARE))[:3] == [1430, 715, 715]
+    two.act(RIDE, "confirm", own)
+    assert rides(hub) == [(1, 715, 715)] * 3
 
 
 # -- vouchers -----------------------------------------------------------------------------------------------

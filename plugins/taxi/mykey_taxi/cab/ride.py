@@ -28,7 +28,7 @@ class CabRide:
     """The ride under way in one cab.
 
     `CabError` carries the terminal's code, or one of the cab's own: `no_ride`, `ride_open`, `pass_denied`,
-    `card_expired`, `card_not_tapped`, `riders_missing`, `not_priced`.
+    `card_expired`, `card_unbound`, `card_not_tapped`, `riders_missing`, `not_priced`.
     """
 
     def __init__(self, link: Link, packs: PackSeries, file: DraftFile, clock: Callable[[], datetime]) -> None:
@@ -158,6 +158,8 @@ class CabRide:
 
 def _rider(said: dict[str, Any], day: date) -> Tapped:
     values = {name: bytes.fromhex(said["profile"].get(tag, "")).decode() for name, tag in _FIELDS.items()}
+    if not all(values.values()):  # written in a batch before it had a rider
+        raise CabError("card_unbound")
     rides = [line for line in said["log"] if line["kind"] == "ride"]
     today = sum(tokyo_date(datetime.fromisoformat(line["at"])) == day for line in rides)
     return Tapped(

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import flask
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OKPKey
 from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from mykey_testkit.hub import LIBRARY, ORIGIN, HubHarness
+from mykey_testkit.postgres import DatabaseUrls
 from mykey_web.api_v1.document import make_document
 
 _DOCUMENT = "urn:mykey:openapi"
+_FESTIVAL = Path(__file__).parents[2] / "tests" / "remote_sample" / "festival.toml"
+_GRANTS = '"tap", "audit", "events", "people", "http", "attribute:municipality", "host:festival.example.jp"'
 _PARAMETER = re.compile(r"\{[a-z_]+\}")
 
 
@@ -94,3 +103,46 @@ def answers_are_as_described(contract: Contract, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(flask.Flask, "__call__", watched)
     yield faults
     assert sorted(set(faults)) == []
+
+
+@pytest.fixture
+def festival_key() -> OKPKey:
+    """The key of the plugin that runs outside of the hub."""
+    return OKPKey.generate_key("Ed25519")
+
+
+@pytest.fixture
+def festival_hub(festival_key: OKPKey) -> Callable[[Path, DatabaseUrls | None], HubHarness]:
+    """Make a hub with the library and with a plugin that runs outside of it, without sockets."""
+
+    def make(folder: Path, database: DatabaseUrls | None = None) -> HubHarness:
+        text = _FESTIVAL.read_text(encoding="utf-8").replace("PLUGIN", "https://festival.example.jp")
+        text = text.replace("HOST", "festival.example.jp").replace("PUBLIC", str(festival_key.as_dict()["x"]))
+        manifest = folder / "festival.toml"
+        manifest.write_text(text.replace('["tap", "audit"', '["tap", "audit", "events"'), encoding="utf-8")
+        festival = f'[plugins.festival]\nmanifest = "{manifest}"\ngrants = [{_GRANTS}]\n'
+        services = ["library-desk", "festival-desk", "card-counter"]
+        return HubHarness(folder, LIBRARY + festival, services, database=database)
+
+    return make
+
+
+@pytest.fixture
+def festival_headers(festival_key: OKPKey) -> Callable[[HubHarness], dict[str, str]]:
+    """Get a token of the remote plugin with all scopes; the headers of its calls."""
+
+    def sign_in(hub: HubHarness) -> dict[str, str]:
+        now = int(time.time())
+        claims = {"iss": "festival", "sub": "festival", "aud": f"{ORIGIN}/oidc/token", "iat": now, "exp": now + 60}
+        form = {
+            "grant_type": "client_credentials",
+            "scope": "audit events people",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": jwt.encode(
+                {"alg": "Ed25519"}, {**claims, "jti": str(uuid4())}, festival_key, ["Ed25519"]
+            ),
+        }
+        answer = hub.app.test_client().post("/oidc/token", base_url=ORIGIN, data=form).get_json()
+        return {"Authorization": f"Bearer {answer['access_token']}"}
+
+    return sign_in

@@ -90,7 +90,11 @@ class Door:
 
     def refused_by_framework(self, error: HTTPException) -> Any:
         """What werkzeug refuses: too large, wrong method, unknown path."""
-        return self.refused(Refusal(problems.code_of(error))) if (error.code or 0) >= HTTPStatus.BAD_REQUEST else error
+        if (error.code or 0) < HTTPStatus.BAD_REQUEST:
+            return error
+        answer = self.refused(Refusal(problems.code_of(error)))
+        answer.headers.update(problems.kept_headers(error))
+        return answer
 
     def refused_by_model(self, error: HTTPError) -> Response:
         """A body that its model refuses: which members are wrong, never what they held."""

@@ -164,8 +164,8 @@ OTHER_PATHS: Final[Json] = {
             "authorize", "Send the browser here to sign a citizen in (OIDC Core 3.1.2)", _OIDC,
             {
                 "200": {"description": "The citizen is asked.", "content": _HTML},
-                "302": {"description": "Back to the client, with a code or an error.", "headers": _LOCATION},
-                "303": {"description": "To the hub's own sign-in page.", "headers": _LOCATION},
+                "302": {"description": "Back to the client, with a code or an error.", "headers": _LOCATION, "content": _HTML},
+                "303": {"description": "To the hub's own sign-in page.", "headers": _LOCATION, "content": _HTML},
                 "400": {"description": "Client or way back are not known.", "content": _PAGE_PROBLEM},
                 "429": {"description": "Too many requests.", "content": _PAGE_PROBLEM,
                         "headers": {"Retry-After": {"schema": {"type": "integer"}}}},
@@ -178,7 +178,7 @@ OTHER_PATHS: Final[Json] = {
         ),
         "post": _operation(
             "authorize_by_post", "The same by a form", _OIDC,
-            {"303": {"description": "To the same by GET.", "headers": _LOCATION}, **_TOO_LARGE, **_FAULTS},
+            {"303": {"description": "To the same by GET.", "headers": _LOCATION, "content": _HTML}, **_TOO_LARGE, **_FAULTS},
             requestBody=_form([], _ASKED),
         ),
     },
@@ -222,8 +222,8 @@ OTHER_PATHS: Final[Json] = {
             "logout", "Send the browser here to sign out (RP-Initiated Logout)", _OIDC,
             {
                 "200": {"description": "The citizen is asked.", "content": _HTML},
-                "302": {"description": "Nobody is signed in.", "headers": _LOCATION},
-                "303": {"description": "Nobody is signed in.", "headers": _LOCATION},
+                "302": {"description": "Nobody is signed in.", "headers": _LOCATION, "content": _HTML},
+                "303": {"description": "Nobody is signed in.", "headers": _LOCATION, "content": _HTML},
                 "400": {"description": "Client or way back are not known.", "content": _PAGE_PROBLEM},
                 **_FAULTS,
             },

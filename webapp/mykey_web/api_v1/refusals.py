@@ -65,7 +65,7 @@ _OF_OPERATIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("get", "/terminal/configuration"): TERMINAL,
     ("post", "/remote/events"): (*_REMOTE, *BODY, "input_invalid", "remote_subject_unknown"),
     ("post", "/remote/audit-records"): (*_REMOTE, *BODY, "input_invalid", "remote_subject_unknown"),
-    ("get", "/remote/people"): (*_REMOTE, *_QUERY),
+    ("get", "/remote/people"): (*_REMOTE, "input_invalid"),
     ("get", "/remote/people/{subject}"): (*_REMOTE, "remote_subject_unknown", "not_found"),
     ("post", "/remote/messages"): (*_REMOTE, *BODY, "input_invalid", "remote_subject_unknown"),
 }  # fmt: skip

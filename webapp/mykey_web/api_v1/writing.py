@@ -222,7 +222,7 @@ class _Desk:
             body.plugin,
             body.values,
             numbers=(body.value, body.rides, body.period),
-            visit=_id(body.visit_id) if body.visit_id else None,
+            visit=_id(body.visit_id, WritingCode.VISIT_ENDED) if body.visit_id else None,
             terminal=g.terminal.id,
         )
         return WritingOrder(
@@ -273,11 +273,11 @@ def _in_language(texts: Mapping[Any, str], language: str) -> str:
     return texts.get(language) or texts.get("ja", "")
 
 
-def _id(text: str) -> UUID:
+def _id(text: str, code: WritingCode = WritingCode.WRITING_UNKNOWN) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise WritingRefused(WritingCode.WRITING_UNKNOWN) from error
+        raise WritingRefused(code) from error
 
 
 def _reply(view: WritingView) -> WritingReply:

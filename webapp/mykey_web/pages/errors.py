@@ -37,7 +37,9 @@ def from_http_exception(error: HTTPException) -> Response:
     """What werkzeug refuses; redirects pass."""
     if error.code is None or error.code < 400 or not wants_page():  # noqa: PLR2004 - a redirect is no problem
         return problems.from_http_exception(error)
-    return problem_page(problems.code_of(error), error.code)
+    page = problem_page(problems.code_of(error), error.code)
+    page.headers.update(problems.kept_headers(error))
+    return page
 
 
 def from_storage(error: StorageUnavailable) -> Response:

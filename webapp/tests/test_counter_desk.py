@@ -116,13 +116,13 @@ def tap_refused(browser: PageClient) -> Any:
 
 def test_look_ups_are_limited(library_hub: HubHarness, clerk: PageClient) -> None:
     """Also those that find nobody, so that MyKey IDs cannot be tried out; all of them are counted."""
-    for _ in range(40):
+    for _ in range(60):
         answer = clerk.post("/counter/look-up", {"mykey_id": "ZZZZ9999", "purpose": "asked"})
         assert answer.location == "/counter/not-found?by=mykey-id"
     refused = clerk.post("/counter/look-up", {"mykey_id": "ZZZZ9999", "purpose": "asked"})
     assert (refused.status_code, code(refused)) == (429, "too_many_requests")
-    assert len(library_hub.audit("counter.not_found")) == 40
-    assert '<td class="table__number">40</td><td class="table__number">40</td>' in page(clerk, "/counter/look-ups")
+    assert len(library_hub.audit("counter.not_found")) == 60
+    assert '<td class="table__number">60</td><td class="table__number">60</td>' in page(clerk, "/counter/look-ups")
 
 
 def test_what_is_not_looked_up(library_hub: HubHarness, clerk: PageClient) -> None:

@@ -10,6 +10,8 @@ register(
     EventType("counter.not_found", {"actor": CODE, "purpose": CODE, "method": CODE}),
     EventType("counter.identity_checked", {"actor": CODE, "subject": SUBJECT, "document": CODE}),
     EventType("counter.signed_out", {"actor": CODE, "subject": SUBJECT}),
+    EventType("counter.search_allowed", {"actor": CODE, "subject": SUBJECT}),
+    EventType("counter.search_ended", {"actor": CODE, "subject": SUBJECT}),
     EventType("counter.requested", _APPROVAL),
     EventType("counter.approved", {**_APPROVAL, "requested_by": CODE}),
     EventType("counter.declined", {**_APPROVAL, "requested_by": CODE}),

@@ -1,7 +1,7 @@
 """The clerk's desk: finding a record, seeing it, and acting on it, each step with its audit record in the same commit.
 
-A record is found by the card that lies on the reader or by a MyKey ID that the citizen names, and by nothing else:
-there is no search by name, and nothing here could answer one.
+A record is found by the card that lies on the reader, or by what the town grants the counter to search by: a MyKey ID,
+or all four attributes of a citizen who wanted to be found by them. Nothing here could answer a search by name.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mykey_core.identity.life import Happening, LifeRegister
 from mykey_core.identity.people import KnownPerson
 from mykey_core.identity.references import credential_references
 from mykey_core.identity.renewal import Renewals
+from mykey_core.identity.search import AttributeSearch, FourAttributes
 from mykey_core.identity.states import CredentialKind, CredentialStatus, EventKind, PersonState
 from mykey_core.plugins.json_values import Json
 from mykey_core.portal.account import Account, ServiceLink
@@ -93,12 +94,22 @@ class Desk:
             return self._found(session, clerk, known, purpose, "card")
 
     def by_mykey_id(self, clerk: Clerk, mykey_id: str, purpose: str) -> Case:
-        """The same by the MyKey ID that the citizen names."""
+        """The same by the MyKey ID that the citizen names; `counter_search_not_granted` where the town does not."""
         check_purpose(purpose)
+        self._check_granted(granted=self.limits.search_by_mykey_id)
         self._count(clerk)
         with self._hub.database.writing() as session:
             known = self._hub.people.find_mykey_id(session, mykey_id.strip().upper(), SECTOR)
             return self._found(session, clerk, known, purpose, "mykey-id")
+
+    def by_attributes(self, clerk: Clerk, wanted: FourAttributes, purpose: str) -> Case:
+        """The same by all four attributes of somebody who allowed it; `counter_search_not_granted` as above."""
+        check_purpose(purpose)
+        self._check_granted(granted=self.limits.search_by_attributes)
+        self._count(clerk)
+        with self._hub.database.writing() as session:
+            known = AttributeSearch(self._hub.people).find(session, wanted, SECTOR)
+            return self._found(session, clerk, known, purpose, CredentialKind.FOUR_ATTRIBUTES.value)
 
     def enrol(self, clerk: Clerk, challenge_id: UUID, token: dict[str, Any], document: str) -> Case:
         """Make a record for the holder of an unknown card, whose identity the clerk has checked."""
@@ -156,6 +167,23 @@ class Desk:
         with self._hub.database.writing() as session:
             case = self.case(session, clerk, case_id)
             Enrolment(self._hub.people).add_mykey_id(session, case.person, wanted, at=now, actor=clerk.member.actor)
+
+    def allow_search(self, clerk: Clerk, case_id: UUID, wanted: FourAttributes) -> None:
+        """Have the person found by these from now on; `counter_card_needed` unless their card opened the record."""
+        self._check_granted(granted=self.limits.search_by_attributes)
+        with self._hub.database.writing() as session:
+            case = self.case(session, clerk, case_id)
+            if case.found_by not in {"card", "enrolment"}:
+                raise CounterRefused("counter_card_needed")
+            AttributeSearch(self._hub.people).allow(session, case.person, wanted, self._hub.clock())
+            self._write(session, "counter.search_allowed", clerk, self._subject(session, case.person))
+
+    def end_search(self, clerk: Clerk, case_id: UUID) -> None:
+        """Have nobody find the person by attributes any more."""
+        with self._hub.database.writing() as session:
+            case = self.case(session, clerk, case_id)
+            if AttributeSearch(self._hub.people).end(session, case.person):
+                self._write(session, "counter.search_ended", clerk, self._subject(session, case.person))
 
     def send(self, clerk: Clerk, case_id: UUID, content: Mapping[str, Mapping[str, str]]) -> None:
         """Leave a message of the town for the person; `counter_message_empty` without title or text."""
@@ -228,6 +256,10 @@ class Desk:
             self._write(session, "counter.identity_checked", clerk, subject, document=document)
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _check_granted(self, *, granted: bool) -> None:
+        if not granted:
+            raise CounterRefused("counter_search_not_granted")
 
     def _count(self, clerk: Clerk) -> None:
         self._rates.hit(f"{self.limits.look_ups_per_hour}/hour", "look-up", clerk.member.name)

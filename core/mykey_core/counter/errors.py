@@ -10,6 +10,7 @@ class CounterRefused(Refusal):
 
     Codes: `counter_purpose_unknown`, `counter_case_over`, `counter_person_unknown`, `counter_card_known`,
     `counter_own_record`, `counter_document_unknown`, `counter_message_empty`, `counter_date_form`,
+    `counter_search_not_granted`, `counter_card_needed`,
     `approval_unknown`, `approval_over`, `approval_by_another`, `approval_other_card`, `approval_exists`.
     """
 

@@ -81,18 +81,22 @@ class Credentials:
         self, session: Session, person: UUID, mykey_id: str, evidence: Evidence, at: datetime
     ) -> StoredCredential:
         """Store a MyKey ID, as a keyed hash, as a credential of `person`."""
-        return self._insert(
-            session,
-            {
-                "person_id": person,
-                "reference": references(self.keys, Label.MYKEY_ID, mykey_id.encode())[0],
-                "kind": CredentialKind.MYKEY_ID.value,
-                "key_reference": None,
-                "not_after": None,
-                "evidence": evidence.value,
-                "created_at": at,
-            },
-        )
+        reference = references(self.keys, Label.MYKEY_ID, mykey_id.encode())[0]
+        return self.add_reference(session, person, CredentialKind.MYKEY_ID, reference, evidence, at)
+
+    def add_reference(
+        self,
+        session: Session,
+        person: UUID,
+        kind: CredentialKind,
+        reference: bytes,
+        evidence: Evidence,
+        at: datetime,
+    ) -> StoredCredential:
+        """Store what is no certificate, by its keyed hash of the newest epoch."""
+        values = {"person_id": person, "reference": reference, "kind": kind.value, "key_reference": None}
+        values |= {"not_after": None, "evidence": evidence.value, "created_at": at}
+        return self._insert(session, values)
 
     def _insert(self, session: Session, values: dict[str, Any]) -> StoredCredential:
         epoch = self.keys.epochs(Purpose.CREDENTIAL)[-1]

@@ -16,7 +16,9 @@ class IdentityRefused(Refusal):
     `person_unknown`, `credential_unknown`, `credential_of_another_person`, `credential_kind`, `credential_in_use`,
     `mykey_id_form`, `transition_not_possible`, `event_unknown`, `event_already_reversed`, `event_not_reversible`,
     `later_event`, `staff_needed`, `approval_needed`, `attributes_differ`, `session_differs`, `renewal_cycle`,
-    `renewal_chain_too_long`, `renewal_not_current`, `evidence_unknown`, `subject_columns_missing`.
+    `renewal_chain_too_long`,
+    `renewal_not_current`, `evidence_unknown`,
+    `subject_columns_missing`, `attributes_form`, `attributes_taken`.
     """
 
 

@@ -24,6 +24,7 @@ class Label(bytes, Enum):
     KEY = b"mykey credential key v1\x00"
     MYKEY_ID = b"mykey mykey-id v1\x00"
     ATTRIBUTES = b"mykey attribute mark v1\x00"
+    SEARCH = b"mykey search by attributes v1\x00"
     NEXT_EPOCH = b"mykey next epoch v1\x00"
     CARD = b"card\x00"  # of a serial of our own application on a card
 

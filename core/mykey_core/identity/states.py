@@ -31,11 +31,12 @@ class CredentialStatus(StrEnum):
 
 @unique
 class CredentialKind(StrEnum):
-    """What proves a person. The first two are those of the card's certificates."""
+    """What proves or finds a person. The first two are those of the card's certificates; by the last nobody taps."""
 
     AUTHENTICATION = "authentication"
     SIGNATURE = "signature"
     MYKEY_ID = "mykey-id"
+    FOUR_ATTRIBUTES = "four-attributes"
 
 
 @unique

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from uuid import UUID
+
+from flask import request
 
 from mykey_core.counter.acts import CLERKS
 from mykey_core.counter.desk import Clerk, Desk
+from mykey_core.counter.errors import CounterRefused
 from mykey_core.counter.passkeys import Passkeys
 from mykey_core.errors import Refusal
+from mykey_core.identity.search import FourAttributes
 from mykey_core.portal.staff import StaffMember, StaffRegister
 from mykey_core.translations import Catalogue, load_catalogue
 from mykey_web.pages.areas import require_role, staff
@@ -54,6 +59,16 @@ def titles() -> Callable[[str], str]:
     with portal().hub.database.reading() as session:
         known = {one.name: one.title for one in StaffRegister(town).all(session)}
     return lambda name: known.get(name, name)
+
+
+def four_attributes() -> FourAttributes:
+    """The four attributes of a form; `attributes_form` or `counter_date_form` when they are not whole."""
+    form = request.form
+    try:
+        born = date.fromisoformat(form.get("birth_date", ""))
+    except ValueError as error:
+        raise CounterRefused("counter_date_form") from error
+    return FourAttributes(form.get("name", ""), form.get("address", ""), born, form.get("sex", ""))
 
 
 def uuid_of(text: str | None, code: str) -> UUID:

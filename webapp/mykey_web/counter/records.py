@@ -9,10 +9,11 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from mykey_core.counter.acts import DATED, DOCUMENTS, Act
 from mykey_core.counter.errors import CounterRefused
-from mykey_core.identity.states import CredentialStatus, EventKind, PersonState
+from mykey_core.identity.search import SEXES
+from mykey_core.identity.states import CredentialKind, CredentialStatus, EventKind, PersonState
 from mykey_core.translations import LANGUAGES
 from mykey_web.api import redirect_after
-from mykey_web.counter.clerks import clerk, desk, uuid_of
+from mykey_web.counter.clerks import clerk, desk, four_attributes, uuid_of
 from mykey_web.counter.views import blueprint
 from mykey_web.pages.frame import render
 from mykey_web.portal.bodies import challenge_id, json_body, text_of, token_of
@@ -26,6 +27,7 @@ _FROM = {
     PersonState.ABROAD: (Act.MOVE_IN, Act.DEATH),
     PersonState.DECEASED: (),
 }
+_CARD = (CredentialKind.AUTHENTICATION, CredentialKind.SIGNATURE)
 _NEVER_REVERSED = (EventKind.ENROLLED, EventKind.REVERSED)
 
 
@@ -36,7 +38,8 @@ def case(case_id: UUID) -> str:
     with portal().hub.database.reading() as database:
         opened = work.case(database, who, case_id)
         record = work.record(database, opened)
-    statuses = {one.status for one in record.credentials}
+    statuses = {one.status for one in record.credentials if one.kind in _CARD}
+    kinds = {one.kind for one in record.credentials}
     acts = list(_FROM[record.state])
     acts += [Act.CARD_FOUND] if CredentialStatus.HELD in statuses else []
     undone = {one.reverses for one in record.events}
@@ -46,6 +49,9 @@ def case(case_id: UUID) -> str:
         record=record,
         acts=acts,
         dated=DATED,
+        searched=CredentialKind.FOUR_ATTRIBUTES in kinds,
+        can_search=work.limits.search_by_attributes and opened.found_by in {"card", "enrolment"},
+        sexes=SEXES,
         can_lose=CredentialStatus.ACTIVE in statuses,
         reversible=[one for one in record.events if one.kind not in _NEVER_REVERSED and one.id not in undone],
     )
@@ -53,9 +59,9 @@ def case(case_id: UUID) -> str:
 
 @blueprint.post("/cases/<uuid:case_id>/close")
 def close_case(case_id: UUID) -> WerkzeugResponse:
-    """Close the record."""
+    """Close the record; the next person stands there already."""
     desk().close(clerk(), case_id)
-    return redirect_after(".home", notice="counter.case.closed")
+    return redirect_after(".look_up", notice="counter.case.closed")
 
 
 @blueprint.post("/cases/<uuid:case_id>/lost")
@@ -77,6 +83,20 @@ def link_mykey_id(case_id: UUID) -> WerkzeugResponse:
     """Link a MyKey ID."""
     desk().link_mykey_id(clerk(), case_id, request.form.get("mykey_id", ""))
     return redirect_after(".case", case_id=case_id, notice="counter.mykey_id.done")
+
+
+@blueprint.post("/cases/<uuid:case_id>/search")
+def allow_search(case_id: UUID) -> WerkzeugResponse:
+    """The citizen wants to be found without a card, by the four attributes that stand on it."""
+    desk().allow_search(clerk(), case_id, four_attributes())
+    return redirect_after(".case", case_id=case_id, notice="counter.search.allowed")
+
+
+@blueprint.post("/cases/<uuid:case_id>/search/end")
+def end_search(case_id: UUID) -> WerkzeugResponse:
+    """The citizen does not want it any more."""
+    desk().end_search(clerk(), case_id)
+    return redirect_after(".case", case_id=case_id, notice="counter.search.ended")
 
 
 @blueprint.post("/cases/<uuid:case_id>/message")

@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from mykey_core.counter.acts import CLERKS, DOCUMENTS
 from mykey_core.counter.cases import PURPOSES, Case
+from mykey_core.identity.search import SEXES
 from mykey_core.plugins.pages import Area, NavigationItem
 from mykey_web.api import redirect_after
-from mykey_web.counter.clerks import clerk, desk, member, titles
+from mykey_web.counter.clerks import clerk, desk, four_attributes, member, titles
 from mykey_web.pages.areas import require_role
 from mykey_web.pages.frame import render
 from mykey_web.portal.bodies import challenge_id, challenge_json, json_body, text_of, token_of
@@ -68,13 +69,20 @@ def look_up() -> str:
     """Ask for the purpose, then for the card or the MyKey ID."""
     clerk()
     reads_card()
-    return render("counter/look-up.html", purposes=PURPOSES)
+    return render("counter/look-up.html", purposes=PURPOSES, limits=desk().limits, sexes=SEXES)
 
 
 @blueprint.post("/look-up")
 def look_up_mykey_id() -> WerkzeugResponse:
     """Find the record by the MyKey ID that the citizen names."""
     found = desk().by_mykey_id(clerk(), request.form.get("mykey_id", ""), request.form.get("purpose", ""))
+    return redirect_after(".not_found" if found.person_id is None else ".case", **_place(found))
+
+
+@blueprint.post("/look-up/attributes")
+def look_up_attributes() -> WerkzeugResponse:
+    """Find the record by all four attributes of somebody who allowed it. They are in no address and no log."""
+    found = desk().by_attributes(clerk(), four_attributes(), request.form.get("purpose", ""))
     return redirect_after(".not_found" if found.person_id is None else ".case", **_place(found))
 
 
@@ -97,7 +105,8 @@ def look_up_card() -> Response:
 def not_found() -> str:
     """Nobody was found; what can be done."""
     clerk()
-    by = "mykey-id" if request.args.get("by") == "mykey-id" else "card"
+    asked = request.args.get("by", "")
+    by = asked if asked in {"mykey-id", "four-attributes"} else "card"
     return render("counter/not-found.html", by=by)
 
 

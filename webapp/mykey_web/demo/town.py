@@ -91,6 +91,8 @@ def make_town(
         distribution_points=[jpki.distribution_point(MUNICIPALITY).rfc4514_string()],
         plugins=plugins,
     )
+    with town.config.open("a", encoding="utf-8") as config:
+        config.write("\n[counter]\nsearch_by_attributes = true\n")
     publish_crls(town, now)
     settings = load_settings(town.config)
     upgrade_database(settings)

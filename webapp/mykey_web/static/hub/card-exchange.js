@@ -18,3 +18,13 @@ export function endExchange() {
 export function exchanging() {
   return Date.now() < Number(sessionStorage.getItem(KEY) ?? 0);
 }
+
+/** How long the staff card may still be out. */
+export function remainingMs() {
+  return Number(sessionStorage.getItem(KEY) ?? 0) - Date.now();
+}
+
+/** The staff card is back: from now on the session ends with it again. */
+export function finishExchange() {
+  sessionStorage.removeItem(KEY);
+}

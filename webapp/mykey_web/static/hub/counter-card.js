@@ -32,6 +32,9 @@ async function start() {
 }
 
 await loadWords();
-document.getElementById("errand")?.addEventListener("submit", (event) => event.preventDefault());
+document.getElementById("errand")?.addEventListener("submit", (event) => {
+  event.preventDefault(); // Enter in the form is the next step, as a click on the button is
+  start();
+});
 document.getElementById("start-reading")?.addEventListener("click", start);
 document.body.dataset.ready = "true";

@@ -132,7 +132,7 @@ def _about_the_same(session: Session, municipality: str, record_id: UUID, now: d
     joined = (audit_leaf.c.municipality == own) & (audit_leaf.c.leaf_index == audit_subject.c.leaf_index)
     named = (own == municipality) & (audit_subject.c.reference == subject)
     sealed = select(audit_leaf.c.record_id).join(audit_subject, joined).where(named)
-    rows = session.execute(unsealed(municipality, recent(session, municipality, now))).all()
+    rows: Any = session.execute(unsealed(municipality, recent(session, municipality, now)))
     fresh = [UUID(str(row[0])) for row in rows if subject in references_of_record(row[3])]
     return or_(audit_record.c.id.in_(sealed), audit_record.c.id.in_(fresh))
 

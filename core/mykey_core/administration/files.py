@@ -116,14 +116,14 @@ class ConfigurationFiles:
             number = clamped(page, total)
             wanted = select(*_COLUMNS).where(own).order_by(configuration_change.c.id.desc())
             rows = session.execute(wanted.offset((number - 1) * SIZE).limit(SIZE)).all()
-        return Page([Change(*row) for row in rows], number, total)
+        return Page([_change(row) for row in rows], number, total)
 
     def change(self, change_id: UUID) -> Change | None:
         """One change of the history."""
         own = (configuration_change.c.municipality == self.municipality, configuration_change.c.id == change_id)
         with self.database.reading() as session:
             row = session.execute(select(*_COLUMNS).where(*own)).first()
-        return None if row is None else Change(*row)
+        return None if row is None else _change(row)
 
     def changed_outside(self, path: Path) -> bool:
         """Whether a file that was once changed by a page is not as the page left it."""
@@ -132,6 +132,10 @@ class ConfigurationFiles:
         with self.database.reading() as session:
             newest = session.execute(select(table.digest).where(*own).order_by(table.id.desc()).limit(1)).scalar()
         return newest is not None and bytes(newest) != digest_of(read_text(path))
+
+
+def _change(row: Any) -> Change:
+    return Change(*row)
 
 
 def digest_of(text: str) -> bytes:

@@ -100,8 +100,8 @@ def _opens(name: str, person: UUID | None, passkeys: dict[str, int]) -> bool:
 def _counts(session: Session, table: Any, municipality: str, *which: Any) -> dict[str, int]:
     """Member's name → rows of theirs."""
     own = (table.c.municipality == municipality, table.c.staff_name.is_not(None), *which)
-    rows = session.execute(select(table.c.staff_name, func.count()).where(*own).group_by(table.c.staff_name))
-    return {str(row[0]): int(row[1]) for row in rows}
+    rows: Any = session.execute(select(table.c.staff_name, func.count()).where(*own).group_by(table.c.staff_name))
+    return {str(name): int(count) for name, count in rows}
 
 
 def _invited(session: Session, municipality: str, now: datetime) -> dict[str, datetime]:

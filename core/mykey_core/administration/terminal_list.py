@@ -51,10 +51,10 @@ def find(session: Session, municipality: str, terminal_id: UUID) -> TerminalStat
 def by_point(session: Session, municipality: str) -> dict[str, int]:
     """Name of a service point → its terminals that are not shut out."""
     own = (terminal.c.municipality == municipality, terminal.c.state == "active")
-    rows = session.execute(
+    rows: Any = session.execute(
         select(terminal.c.service_point, func.count()).where(*own).group_by(terminal.c.service_point)
     )
-    return {str(row[0]): int(row[1]) for row in rows}
+    return {str(name): int(count) for name, count in rows}
 
 
 def configuration_of(session: Session, municipality: str, point: str) -> int | None:

@@ -136,5 +136,5 @@ def _point(name: str) -> ServicePoint | None:
 
 
 def _qr(text: str) -> Markup:
-    picture = segno.make(text, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff")
+    picture = segno.make(text, error="m").svg_inline(border=4, dark="#000", light="#fff", omitsize=True)
     return Markup(picture)  # noqa: S704 - made by segno from our own text

@@ -78,9 +78,12 @@ def meaning(member: Member) -> str:
     return load_catalogue("mykey_core.administration", "administration").get(member.wording, language())
 
 
-def value_text(value: str) -> str:
-    """A value in words where it has some."""
-    return t(f"admin.{'yes' if value == 'true' else 'no'}") if value in ("true", "false") else value
+def value_text(member: Member, value: str) -> str:
+    """A value in words, with its unit where the member's name has one."""
+    if value in ("true", "false"):
+        return t("admin.yes" if value == "true" else "admin.no")
+    unit = member.name.rpartition("_")[2]
+    return t(f"admin.unit.{unit}", count=value) if unit in ("minutes", "hours", "days") else value
 
 
 def _form(member: Member, proposal: Proposal | None, value: str | None = None, undone: Change | None = None) -> str:

@@ -112,7 +112,7 @@ def point_text(point: str | None) -> str:
         return t("admin.trust.everything")
     raw = bytes.fromhex(point)
     is_name = raw[:1] == b"0"
-    return x509.Name.from_bytes(raw).rfc4514_string() if is_name else raw.decode("ascii", "replace")
+    return x509.Name.from_bytes(raw).rfc4514_string().replace(",", ", ") if is_name else raw.decode("ascii", "replace")
 
 
 def _authority(path: Path) -> Authority:

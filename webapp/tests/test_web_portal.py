@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -140,6 +141,51 @@ def test_leaving_a_service_deletes_its_data(library_hub: HubHarness, reader: Pag
     tapped = library_hub.terminal().tap("adult", "library-desk")
     assert tapped["result"]["code"] == "library.not_linked"
     assert "Library" in reader.get("/my/accesses", headers=EN).text
+
+
+def test_nobody_leaves_with_the_librarys_books(library_hub: HubHarness, reader: PageClient) -> None:
+    """While an item is out the page says what to settle and has no button, and the form alone is refused."""
+    terminal = library_hub.terminal()
+    visit = terminal.tap("adult", "library-desk")["result"]["visit"]["id"]
+    lent = terminal.act("library-desk", "lend", visit, barcode="A1000001")
+    assert lent["result"]["code"] == "library.lent"
+    page = reader.get("/my/services/library/leave", headers=EN).text
+    assert "Items that you still have: 1." in page
+    assert "Leave and delete</button>" not in page
+    refused = reader.post("/my/services/library/leave")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "service_obligations")
+    assert len(json.loads(reader.post("/my/export").data)["services"]) == 1
+    terminal.act("library-desk", "return", barcode="A1000001")
+    assert reader.post("/my/services/library/leave").status_code == 303
+
+
+def test_before_leaving_it_is_said_what_goes_and_what_stays(reader: PageClient) -> None:
+    """The words of the manifest about retention and law stand there before anybody presses the button."""
+    page = reader.get("/my/services/library/leave", headers=EN).text
+    for words in ("What goes", "What stays", "The record of a loan is deleted", "Application and consent", "Leave and"):
+        assert words in page
+
+
+def test_the_export_can_be_read(reader: PageClient, library_hub: HubHarness) -> None:
+    """All parts on one page, fields by their titles, days in both forms; the export itself is in the record."""
+    page = reader.post("/my/export/page", headers=EN).text
+    for words in ("Patron number", "10000017", "Links to cards", "Keeps the reading history", "Reading history"):
+        assert words in page
+    assert "You exported your data" in page
+    assert re.search(r"Linked at</dt><dd>\s*2 November 2026 \(Reiwa 8\)", page)
+    assert "library_" not in page
+    assert len(library_hub.audit("portal.exported")) == 1
+    assert reader.get("/my/export/page").status_code == 405
+
+
+def test_what_was_done_is_shown_without_what_was_lent(library_hub: HubHarness, reader: PageClient) -> None:
+    """The audit does not keep titles, so the list has the outcome alone, and no empty field."""
+    terminal = library_hub.terminal()
+    visit = terminal.tap("adult", "library-desk")["result"]["visit"]["id"]
+    terminal.act("library-desk", "lend", visit, barcode="A1000001")
+    page = reader.get("/my/accesses", headers=EN).text
+    assert "(result: Lent)" in page
+    assert "{" not in page
 
 
 def test_what_nobody_declares_is_refused(reader: PageClient) -> None:

@@ -14,7 +14,10 @@ from mykey_core.settings import load_settings
 from mykey_testkit.axe import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-PAGES = ("", "services", "messages", "consents", "delegations", "accesses", "devices", "export")
+PAGES = (
+    "", "services", "messages", "consents", "delegations", "accesses", "devices", "export",
+    "library/", "library/search",
+)  # fmt: skip
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -158,20 +161,89 @@ def test_keyboard_alone(visit: Callable[..., Any]) -> None:
     assert "/sign-in/" in page.url
 
 
+def without_script(visitor: Any, browser: Browser) -> Page:
+    """A page in which no script runs, with the session of somebody who has signed in with a card."""
+    context = browser.new_context(java_script_enabled=False, locale="en-GB", viewport={"width": 390, "height": 844})
+    context.add_cookies(visitor.page.context.cookies())
+    return context.new_page()
+
+
 def test_without_script(visit: Callable[..., Any], browser: Browser) -> None:
-    """Where no card is read, nothing needs a script: the portal works with the session alone."""
+    """Where no card is read, nothing needs a script: every page, its menu, its language, its forms."""
+    visitor = visit("en")
+    link(visitor)
+    sign_in(visitor)
+    page = without_script(visitor, browser)
+    origin = visitor.demo.origin
+    for name in (*PAGES, "services/library/leave", "no-such-page"):
+        page.goto(f"{origin}/my/{name}")
+        expect(page.locator("main h1")).to_be_visible()
+        if name != "no-such-page":
+            expect(page.get_by_role("link", name="Export my data", exact=True)).to_be_visible()
+    page.goto(f"{origin}/my/devices")
+    expect(page.locator("main")).to_contain_text("This device")
+    page.click("nav >> text=日本語")
+    expect(page.locator("h1")).to_have_text("サインイン中の端末")
+    page.click("nav >> text=English")
+    page.goto(f"{origin}/my/export")
+    page.click("text=Open the page")
+    expect(page.locator("main")).to_contain_text("10000033")
+    page.goto(f"{origin}/sign-in/")
+    expect(page.locator("#panel")).to_contain_text("JavaScript")
+    page.click("text=Show a QR code")
+    expect(page.locator("#code")).to_be_visible()
+    page.click("text=I have approved")
+    expect(page.get_by_role("button", name="Show a new QR code")).to_be_visible()
+    page.context.close()
+
+
+def test_the_language_keeps_what_was_typed(visit: Callable[..., Any]) -> None:
+    """The switch leads to the same page with the same words in its fields, but never with a password."""
     visitor = visit("en")
     link(visitor)
     page = sign_in(visitor)
-    cookies = page.context.cookies()
-    plain = browser.new_context(java_script_enabled=False, locale="en-GB")
-    plain.add_cookies(cookies)  # type: ignore[arg-type]
-    other = plain.new_page()
-    other.goto(f"{visitor.demo.origin}/my/devices")
-    expect(other.locator("main")).to_contain_text("This device")
-    other.click("nav >> text=日本語")
-    expect(other.locator("h1")).to_have_text("サインイン中の端末")
-    plain.close()
+    page.goto(f"{visitor.demo.origin}/my/library/search?q=first")
+    page.fill("#field-q", "夏目漱石")
+    page.click(".languages >> text=やさしい日本語")
+    page.wait_for_url("**/my/library/search?q=first&lang=ja-Hira")
+    expect(page.locator("#field-q")).to_have_value("夏目漱石")
+    assert page.evaluate("sessionStorage.getItem('mykey.typed')") is None
+    page.goto(f"{visitor.demo.origin}/sign-in/staff?lang=en")
+    page.locator("#field-invitation").fill("ABCD")
+    page.evaluate("document.querySelector('#field-invitation').type = 'password'")
+    page.click(".languages >> text=日本語 >> nth=0")
+    page.wait_for_url("**lang=ja")
+    expect(page.locator("#field-invitation")).to_have_value("")
+
+
+def test_nothing_is_left_behind_after_signing_out(visit: Callable[..., Any]) -> None:
+    """The next person at this computer presses Back: the page has gone with the session."""
+    visitor = visit("en")
+    link(visitor)
+    page = sign_in(visitor)
+    page.goto(f"{visitor.demo.origin}/my/library/")
+    expect(page.locator("main")).to_contain_text("10000033")
+    page.click("#sign-out button")
+    page.wait_for_url("**/sign-in/**")
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Sign in")
+    expect(page.locator("body")).not_to_contain_text("10000033")
+
+
+def test_the_menu_is_folded_where_it_is_narrow(visit: Callable[..., Any]) -> None:
+    """On a telephone the menu opens by keyboard and by finger; on a desk it stands beside the page."""
+    visitor = visit("en", size=(320, 640))
+    link(visitor)
+    page = sign_in(visitor)
+    consents = page.get_by_role("link", name="Consents")
+    expect(consents).to_be_hidden()
+    _tab_to(page, "#menu > summary")
+    page.keyboard.press("Enter")
+    expect(consents).to_be_visible()
+    assert violations(page) == []
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("#menu > summary")).to_be_hidden()
+    expect(consents).to_be_visible()
 
 
 def test_paper_shows_the_content_only(visit: Callable[..., Any]) -> None:

@@ -1,8 +1,9 @@
 """P5 and P10: the hub as a server. Which server answers most durable taps, and what a start costs.
 
 P5   The same server over loopback HTTP: taps a second with durable PostgreSQL (synchronous_commit on) against a
-     WSGI application that does the cryptography only. For waitress and granian in one process each, and granian in
-     two; rounds are interleaved, every answer is checked, 16 keep-alive connections from one process.
+     WSGI application that does the cryptography only. For waitress, granian and (where it is installed, it is no
+     dependency of ours) gunicorn with threads; rounds are interleaved, every answer is checked, 16 keep-alive
+     connections from one process.
 P10  Wall seconds until `create_app` is there, with every installed plugin, and the memory of that process, against
      FLOOR-S: a program that only imports Flask, SQLAlchemy, x509, pluggy and joserfc. Interleaved.
 
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +60,15 @@ print(time.perf_counter() - began, int(peak.split()[1]) / 1024)
 
 
 @contextmanager
-def granian_serving(app: Callable[..., Any], workers: int) -> Iterator[int]:
-    """Granian with eight threads a process; its port."""
+def forked(serve: Callable[[int], None]) -> Iterator[int]:
+    """A server in a process group of its own; its port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
         try:
-            _granian(app, port, workers)
+            serve(port)
         finally:
             os._exit(0)
     try:
@@ -90,6 +92,21 @@ def _granian(app: Callable[..., Any], port: int, workers: int) -> None:
     served.serve(target_loader=lambda *_: app, wrap_loader=False)
 
 
+def _gunicorn(app: Callable[..., Any], port: int, workers: int) -> None:
+    from gunicorn.app.base import BaseApplication  # noqa: PLC0415 - not everybody has it
+
+    class Application(BaseApplication):  # type: ignore[misc]  # no types
+        def load_config(self) -> None:
+            options = {"bind": f"127.0.0.1:{port}", "workers": workers, "threads": 8, "worker_class": "gthread"}
+            for name, value in {**options, "keepalive": 75, "loglevel": "critical"}.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Callable[..., Any]:
+            return app
+
+    Application().run()
+
+
 def _wait(port: int) -> None:
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
@@ -104,9 +121,14 @@ def _wait(port: int) -> None:
 
 SERVERS: dict[str, Callable[[Callable[..., Any]], Any]] = {
     "waitress, 1 process": serving,
-    "granian, 1 process": lambda app: granian_serving(app, 1),
-    "granian, 2 processes": lambda app: granian_serving(app, 2),
+    "granian, 1 process": lambda app: forked(lambda port: _granian(app, port, 1)),
+    "granian, 2 processes": lambda app: forked(lambda port: _granian(app, port, 2)),
 }
+if find_spec("gunicorn"):
+    SERVERS |= {
+        "gunicorn, 1 process": lambda app: forked(lambda port: _gunicorn(app, port, 1)),
+        "gunicorn, 2 processes": lambda app: forked(lambda port: _gunicorn(app, port, 2)),
+    }
 
 
 def p5(running: PostgresServer, material: Material, rounds: int, count: int) -> None:

@@ -15,12 +15,13 @@ from typing import Any, Final
 from sqlalchemy import bindparam, func, select
 
 from mykey_core.api import Json, LongJob, PluginContext, PluginDatabase
+from mykey_taxi.errors import CycleError
 from mykey_taxi.programme import packs_of
 from mykey_taxi.register import M, Register, fetch
 from mykey_taxi.settlement.breakdown import Breakdown
 from mykey_taxi.settlement.close import ClosedMonth, MonthClose, read_month
 from mykey_taxi.settlement.cycle import Cycle, parse_cycle
-from mykey_taxi.settlement.documents import Document, Documents
+from mykey_taxi.settlement.documents import Documents, kept
 from mykey_taxi.settlement.reading import Begin
 from mykey_taxi.settlement.transfer import Transfer, read_payer, transfer_of
 from mykey_taxi.tables import cycle as months
@@ -73,22 +74,42 @@ def job(context: PluginContext, begin: Begin, arguments: Mapping[str, Json], at:
 JOBS: Final = (LongJob("close-month", job),)
 
 
-def _issue(
-    context: PluginContext, begin: Begin, closed: ClosedMonth, folder: Path, rides: Breakdown | None = None
-) -> list[Document]:
+def _issue(context: PluginContext, begin: Begin, closed: ClosedMonth, folder: Path, rides: Breakdown) -> None:
+    writer, transfer = _writer(context, begin, closed, folder)
+    writer.write(transfer, rides)
+
+
+def _writer(context: PluginContext, begin: Begin, closed: ClosedMonth, folder: Path) -> tuple[Documents, bytes | None]:
+    """What writes a month's documents, and the content of its transfer file."""
     with begin() as database:
         transfer = transfer_file(context.settings, database, closed)
     facts = packs_of(context.settings).on(parse_cycle(closed.cycle).first_day).programme
     title = facts.title.get("ja", facts.id)
-    content = None if transfer is None else transfer.content
-    return Documents(begin, closed, folder, programme=title).write(content, rides)
+    return Documents(begin, closed, folder, programme=title), None if transfer is None else transfer.content
 
 
-def documents(context: PluginContext, database: PluginDatabase, month: str) -> dict[str, bytes]:
-    """All documents of a closed month by name; `CycleError` when one is not what was issued."""
-    with TemporaryDirectory(prefix="mykey-taxi-") as name:
-        issued = _issue(context, begun(database), read_month(database, month), Path(name))
-        return {entry.name: (Path(name) / entry.name).read_bytes() for entry in issued}
+def document(context: PluginContext, database: PluginDatabase, month: str, name: str) -> bytes | None:
+    """One issued document of a closed month, made again; nothing is written, so that nobody waits for a large one.
+
+    None when there is none of this name; `CycleError` when it is not what was issued.
+    """
+    issued = kept(database, month).get(name)
+    if issued is None:
+        return None
+    with TemporaryDirectory(prefix="mykey-taxi-") as folder:
+        writer, transfer = _writer(context, begun(database), read_month(database, month), Path(folder))
+        made = {entry.name: entry.sha256 for entry in writer.make(transfer)}
+        if made.get(name) != issued:
+            message = f"{name} was issued with other content; correct it by an entry of a later month"
+            raise CycleError(month, "taxi.document_changed", message)
+        return (Path(folder) / name).read_bytes()
+
+
+def issue(context: PluginContext, database: PluginDatabase, month: str) -> None:
+    """Issue what is missing of a closed month: its close was killed, or the town's account was not known then."""
+    with TemporaryDirectory(prefix="mykey-taxi-") as folder:
+        writer, transfer = _writer(context, begun(database), read_month(database, month), Path(folder))
+        writer.write(transfer)
 
 
 def transfer_file(settings: Mapping[str, Any], database: PluginDatabase, closed: ClosedMonth) -> Transfer | None:

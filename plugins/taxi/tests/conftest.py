@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +31,7 @@ from mykey_testkit.postgres import OWNER
 
 TOWN = "102016"
 BRANCHES = ("101", "103", "104", "105")
+_TEMPLATE = "taxi_template"
 _numbers = iter(range(10_000))
 
 
@@ -109,32 +115,39 @@ class TaxiTown:
         return MonthClose(self.begin, self.packs, cycle).run(parse_instant(now) if now else cycle.cut_off)
 
 
+@pytest.fixture
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory where the system has one: SQLite waits for the disk at every commit."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
+    with tempfile.TemporaryDirectory(prefix="mykey-taxi-", dir=memory if os.access(memory, os.W_OK) else None) as name:
+        yield Path(name)
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def taxi_town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TaxiTown]:
+def taxi_town(request: pytest.FixtureRequest, quick_folder: Path, empty_taxi_database: Path) -> Iterator[TaxiTown]:
     """An empty town with two operators, on each database."""
     if request.param == "sqlite":
-        town = TaxiTown(f"sqlite:///{tmp_path}/taxi.sqlite3")
+        shutil.copy(empty_taxi_database, quick_folder / "taxi.sqlite3")
+        town = TaxiTown(f"sqlite:///{quick_folder}/taxi.sqlite3", migrated=True)
     else:
-        server = request.getfixturevalue("postgres_server")
-        name = f"taxi_{next(_numbers)}"
-        server.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
-        town = TaxiTown(server.url(name, OWNER))
-    town.add_operators()
+        town = request.getfixturevalue("postgres_town")()
     yield town
     town.hub.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgres_town(request: pytest.FixtureRequest) -> Callable[[], TaxiTown]:
-    """Makes empty towns on PostgreSQL; the caller disposes of them."""
+    """Makes towns with two operators on PostgreSQL, copies of one; the caller disposes of them."""
     server = request.getfixturevalue("postgres_server")
+    server.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {OWNER}")
+    first = TaxiTown(server.url(_TEMPLATE, OWNER))
+    first.add_operators()
+    first.hub.dispose()
 
     def make() -> TaxiTown:
         name = f"taxi_{next(_numbers)}"
-        server.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
-        town = TaxiTown(server.url(name, OWNER))
-        town.add_operators()
-        return town
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} OWNER {OWNER}")
+        return TaxiTown(server.url(name, OWNER), migrated=True)
 
     return make
 
@@ -153,18 +166,61 @@ def empty_taxi_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def fresh_town(empty_taxi_database: Path, tmp_path: Path) -> Callable[[], AbstractContextManager[TaxiTown]]:
+def fresh_town(empty_taxi_database: Path, quick_folder: Path) -> Callable[[], AbstractContextManager[TaxiTown]]:
     """Makes empty towns, as many as a test wants, each without the migrations' time."""
     numbers = iter(range(1_000_000))
 
     @contextmanager
     def make() -> Iterator[TaxiTown]:
-        path = tmp_path / f"town-{next(numbers)}.sqlite3"
+        path = quick_folder / f"town-{next(numbers)}.sqlite3"
         shutil.copy(empty_taxi_database, path)
         town = TaxiTown(f"sqlite:///{path}", migrated=True)
         try:
             yield town
         finally:
             town.hub.dispose()
+            for file in quick_folder.glob(f"{path.name}*"):
+                file.unlink()
 
     return make
+
+
+_NURSERY = """
+import json, os, sys
+from mykey_core import hub
+from mykey_taxi import closing, plugin
+from mykey_testkit import clock
+
+for line in sys.stdin:
+    program, *arguments = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        sys.argv[1:] = arguments
+        try:
+            exec(compile(program, "program", "exec"), {"__name__": "__main__"})
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def run_apart() -> Iterator[Callable[..., int]]:
+    """Runs a program text with arguments in a process of its own, which may kill itself: its exit status.
+
+    The processes are forked from one that has imported what they need, and has no threads and no connections.
+    """
+    command = [sys.executable, "-c", _NURSERY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
+
+        def run(program: str, *arguments: str) -> int:
+            assert nursery.stdin is not None
+            assert nursery.stdout is not None
+            nursery.stdin.write(json.dumps([program, *arguments]) + "\n")
+            nursery.stdin.flush()
+            return int(nursery.stdout.readline())
+
+        yield run

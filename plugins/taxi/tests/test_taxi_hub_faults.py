@@ -6,10 +6,8 @@ Each ends in a state that the clerk's or the administration's page shows.
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -268,16 +266,21 @@ die()
 """
 
 
-@pytest.mark.parametrize("point", ["mark", "marked", "close", "closed", "issued"])
-def test_a_hub_killed_during_the_close(town: PluginHub, point: str) -> None:
+@pytest.mark.parametrize(
+    ("hub_database", "point"),
+    [
+        *(("sqlite", point) for point in ("mark", "marked", "close", "closed", "issued")),
+        *(pytest.param("postgres", point, marks=pytest.mark.postgres) for point in ("marked", "close")),
+    ],
+    indirect=["hub_database"],
+)
+def test_a_hub_killed_during_the_close(town: PluginHub, point: str, run_apart: Callable[..., int]) -> None:
     """SIGKILL before and after the first piece's commit, the closing one's, and at the end; the job again ends it.
 
     The month is open or closed, never between, and the audit log tells of it once.
     """
     deliver(town, 1)
-    command = [sys.executable, "-c", _CLOSES, str(town.config), point]
-    killed = subprocess.run(command, capture_output=True, timeout=60, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert run_apart(_CLOSES, str(town.config), point) == -signal.SIGKILL
     town.restart()
     done = point in {"closed", "issued"}
     assert state_of(town) == (([], [PAID]) if done else ([PAID], []))

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,10 +52,22 @@ trips = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(trips, max_size=12))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_statements_invoices_and_transfers_are_the_same_money(fresh_town: Any, plan: list[Trip]) -> None:
     """Σ statements = Σ invoices = Σ transfer files + what is carried on, in every month and over all of them."""
+    _conserved(fresh_town, plan)
+
+
+@pytest.mark.nightly
+@given(plan=st.lists(trips, max_size=30))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_same_money_over_many_months(fresh_town: Any, plan: list[Trip]) -> None:
+    """The same for hundreds of longer plans."""
+    _conserved(fresh_town, plan)
+
+
+def _conserved(fresh_town: Any, plan: list[Trip]) -> None:
     with fresh_town() as town:
         riders = [town.add_rider(f"person-{number}", date(2026, 10, 1)) for number in range(3)] + ["r-unknown"]
         paid = 0
@@ -148,101 +155,81 @@ def _broken(*_: object) -> None:
 
 
 _PROGRAM = """
-import sys
+import os, signal, sys
 from contextlib import contextmanager
 from mykey_core.plugins.database import PluginDatabase, opened
 from mykey_core.storage.database import open_database
 from mykey_taxi.rules.packs import shipped_packs
-from mykey_taxi.settlement import reading
-reading.PAGE = 7
+from mykey_taxi.settlement import reading, settle
 from mykey_taxi.settlement.close import MonthClose
 from mykey_taxi.settlement.cycle import Cycle
 
+reading.PAGE = 7
+settle.TOGETHER = 1
 hub = open_database(sys.argv[1], "102016")
+steps, inside = int(sys.argv[2]), sys.argv[3] == "inside"
 count = 0
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 @contextmanager
 def begin():
     global count
     count += 1
-    print(count, flush=True)
-    sys.stdin.readline()
+    if count == steps and not inside:
+        die()
     with hub.writing() as session:
         if hub.engine.dialect.name == "sqlite":
             with opened("taxi", "taxi_", "102016", session, granted=True) as database:
                 yield database
         else:  # as in TaxiTown
             yield PluginDatabase("taxi", "taxi_", "102016", session)
-        if count == int(sys.argv[2]):  # inside the transaction: everything is done but the commit
-            print(-1, flush=True)
-            sys.stdin.readline()
+        if count == steps:  # everything of this piece is done but the commit
+            die()
 
 MonthClose(begin, shipped_packs(), Cycle(2026, 10)).run(Cycle(2026, 10).cut_off)
 """
 
 
-def test_a_close_killed_at_every_transaction_ends_the_same(fresh_town: Any) -> None:
+def test_a_close_killed_at_every_transaction_ends_the_same(fresh_town: Any, run_apart: Any) -> None:
     """SIGKILL before the n-th transaction, for every n: the next close ends with the same month to the yen."""
-    steps = 0
-    while True:
+    steps, status = 0, -signal.SIGKILL
+    while status:
         steps += 1
         with fresh_town() as town:
             one, two = town.add_rider("one"), town.add_rider("two")
             for number in range(12):
                 town.ride([one, two][: 1 + number % 2], f"2026-10-{number + 1:02d}T10:00", meter=1000 + 10 * number)
-            finished = _killed(town.url, steps)
+            status = run_apart(_PROGRAM, town.url, str(steps), "before")
+            assert status in {0, -signal.SIGKILL}
             month = town.close("2026-10")
             assert (month.rides, month.subsidy_yen, month.due_yen) == (12, 9150, 9150)
             with town.begin() as database:
                 assert _sum(database, statement.c.subsidy_yen) == 9150
-        if finished:
-            break
-    assert steps > 4
+    assert steps > 8
 
 
 @pytest.mark.nightly
 @pytest.mark.postgres
-def test_a_close_killed_on_postgresql_ends_the_same(postgres_town: Any) -> None:
+def test_a_close_killed_on_postgresql_ends_the_same(postgres_town: Any, run_apart: Any) -> None:
     """SIGKILL before the n-th commit, for every n: the server rolls that back, and the next close ends the same."""
-    steps = 0
-    while True:
+    steps, status = 0, -signal.SIGKILL
+    while status:
         steps += 1
         town = postgres_town()
         one, two = town.add_rider("one"), town.add_rider("two")
         for number in range(8):
             town.ride([one, two][: 1 + number % 2], f"2026-10-{number + 1:02d}T10:00", meter=1000 + 10 * number)
         town.hub.engine.dispose()
-        finished = _killed(town.url, steps, inside=True)
+        status = run_apart(_PROGRAM, town.url, str(steps), "inside")
+        assert status in {0, -signal.SIGKILL}
         month = town.close("2026-10")
         assert (month.rides, month.due_yen) == (8, 6060)
         with town.begin() as database:
             assert _sum(database, statement.c.subsidy_yen) == 6060
         town.hub.dispose()
-        if finished:
-            break
-    assert steps > 4
-
-
-def _killed(url: str, steps: int, *, inside: bool = False) -> bool:
-    """Run a close and kill it before transaction `steps`, or before its commit; True when it ended before."""
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "close.py"
-        program.write_text(_PROGRAM, encoding="utf-8")
-        with subprocess.Popen(
-            [sys.executable, str(program), url, str(steps if inside else 0)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            for line in process.stdout:
-                if int(line) == (-1 if inside else steps):
-                    os.kill(process.pid, signal.SIGKILL)
-                    break
-                process.stdin.write("\n")
-                process.stdin.flush()
-            return process.wait() == 0
+    assert steps > 8
 
 
 def test_cycles() -> None:

@@ -26,6 +26,8 @@ from mykey_testkit.postgres import DatabaseUrls
 
 DESK, RIDE = "taxi-desk", "taxi-ride"
 FARE = {"meter_yen": "1430", "minutes": "15"}
+on_sqlite = pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+"""For tests that say nothing about the database; the others run on both."""
 _NOON = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 
 
@@ -95,6 +97,7 @@ def test_a_fare_is_shown_then_settled_once(hub: PluginHub, cab: TerminalClient) 
     assert rides(hub) == [(1, 715, 715)]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("values", "refusal"),
     [
@@ -136,6 +139,7 @@ def test_an_offer_ends_and_the_day_has_its_limit(hub: PluginHub, cab: TerminalCl
     assert refused == "taxi.daily_limit"
 
 
+@on_sqlite
 @pytest.mark.usefixtures("cab")
 def test_a_terminal_that_is_no_cab(hub: PluginHub) -> None:
     """It shows the account without a visit; nobody would know whom to pay."""
@@ -175,6 +179,7 @@ def test_two_ride_together_online(hub: PluginHub, two: TerminalClient) -> None:
     assert numbers(alone)[:3] == [1430, 715, 715], "the ride together is over"
 
 
+@on_sqlite
 def test_joining_twice_counts_once_and_can_be_undone(two: TerminalClient) -> None:
     """The same card twice is one rider; after `alone`, or ten minutes later, nobody has joined."""
     for _ in range(2):
@@ -185,6 +190,7 @@ def test_joining_twice_counts_once_and_can_be_undone(two: TerminalClient) -> Non
     assert numbers(two.act(RIDE, "fare", visit(two, "former-name"), **FARE))[:3] == [1430, 715, 715]
 
 
+@on_sqlite
 def test_who_joined_too_long_ago_does_not_ride_together(hub: PluginHub, two: TerminalClient) -> None:
     """A rider who joined and left without a fare is not in the next ride, and the old amounts hold no more."""
     two.act(RIDE, "aboard", visit(two))
@@ -196,6 +202,7 @@ def test_who_joined_too_long_ago_does_not_ride_together(hub: PluginHub, two: Ter
     assert numbers(two.act(RIDE, "fare", own, **FARE))[:3] == [1430, 715, 715]
 
 
+@on_sqlite
 def test_whoever_is_at_the_limit_rides_as_a_companion(hub: PluginHub, two: TerminalClient) -> None:
     """After two rides of the day the first does not count; the other one is subsidised alone (TX-C2, TX-L4)."""
     for _ in range(2):
@@ -243,6 +250,7 @@ def test_a_voucher_needs_two_steps(hub: PluginHub, cab: TerminalClient) -> None:
     assert code(cab.act(RIDE, "voucher", code=secret, **FARE)) == "taxi.voucher_used"
 
 
+@on_sqlite
 def test_a_refused_voucher_stays_used(hub: PluginHub, cab: TerminalClient) -> None:
     """Nobody is paid, and the code cannot be tried again."""
     secret = issue(cab)
@@ -268,6 +276,7 @@ def test_the_rider_makes_and_approves_a_voucher(hub: PluginHub, cab: TerminalCli
     assert rides(hub) == [(1, 715, 715)]
 
 
+@on_sqlite
 def test_expired_and_foreign_vouchers(hub: PluginHub, cab: TerminalClient) -> None:
     """A code of no voucher of this town, and one of yesterday."""
     assert code(cab.act(RIDE, "voucher", code="Z" * 20, **FARE)) == "taxi.voucher_unknown"
@@ -278,6 +287,7 @@ def test_expired_and_foreign_vouchers(hub: PluginHub, cab: TerminalClient) -> No
     assert waiting(hub) == []
 
 
+@on_sqlite
 def test_only_the_registered_get_vouchers(hub: PluginHub) -> None:
     """Whoever is not registered has nothing to be approved."""
     assert code(hub.terminal().tap("long-name", DESK, "voucher")) == "not_registered"

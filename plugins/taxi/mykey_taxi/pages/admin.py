@@ -72,7 +72,21 @@ def month(month: str) -> str | Response:
          entry.corrections_yen + entry.carried_in_yen, entry.due_yen)
         for entry in found.invoices
     ]  # fmt: skip
-    return render("mykey_taxi/month.html", month=found, rows=rows, files=files)
+    payer = bool(asked.context.settings.get("payer")) and found.due_yen > 0
+    missing = not files or (payer and not any(name.startswith("transfer-") for name in files))
+    return render("mykey_taxi/month.html", month=found, rows=rows, files=files, missing=missing)
+
+
+@admin.post("/<month>/issue")
+def issue(month: str) -> str | Response:
+    """Issue what is missing of a closed month, such as the transfer file once the town's account is known."""
+    asked = plugin_request()
+    try:
+        with asked.transaction() as database:
+            closing.issue(asked.context, database, month)
+    except TaxiError as error:
+        return render("mykey_taxi/refused.html", code=error.code, text=str(error))
+    return redirect_after(".month", month=month, notice="months.issued")
 
 
 @admin.get("/<month>/<name>")
@@ -80,8 +94,8 @@ def document(month: str, name: str) -> str | Response:
     """One document, made again and compared with its first issue."""
     asked = plugin_request()
     try:
-        with asked.transaction() as database:
-            content = closing.documents(asked.context, database, month).get(name)
+        with asked.reading() as database:
+            content = closing.document(asked.context, database, month, name)
     except TaxiError as error:
         return render("mykey_taxi/refused.html", code=error.code, text=str(error))
     if content is None:

@@ -46,10 +46,17 @@ class Documents:
         self._programme = programme
 
     def write(self, transfer: bytes | None = None, breakdown: Breakdown | None = None) -> list[Document]:
-        """Write everything; `CycleError` when a document that exists would change.
+        """Write everything and issue it; `CycleError` when a document that exists would change.
 
         `breakdown` heard the rides while the month was closed; without it, or if it has not heard all, they are read.
         """
+        documents = self.make(transfer, breakdown)
+        with self._begin() as database:
+            keep(database, self._month.cycle, documents)
+        return documents
+
+    def make(self, transfer: bytes | None = None, breakdown: Breakdown | None = None) -> list[Document]:
+        """Write everything, and issue nothing: the database is only read."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._begin() as database:
             operators = _operators(database)
@@ -67,10 +74,7 @@ class Documents:
         if transfer is not None:
             names.append(f"transfer-{self._month.cycle}.txt")
             self._put(names[-1], transfer)
-        documents = [_digest(self._folder / name) for name in sorted(names)]
-        with self._begin() as database:
-            keep(database, self._month.cycle, documents)
-        return documents
+        return [_digest(self._folder / name) for name in sorted(names)]
 
     # -- files --------------------------------------------------------------------------------------------------
 

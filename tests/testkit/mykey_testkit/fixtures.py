@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mykey_testkit.audit import audit_town
-from mykey_testkit.hub import hub_database, library_hub
+from mykey_testkit.hub import hub_database, library_hub, library_mould
 from mykey_testkit.jpki.fixtures import _jpki_process, jpki_service
 from mykey_testkit.pcsc_fixtures import _pcsc_directory, insert_card, private_pcscd
 from mykey_testkit.plugin_hub import make_hub
@@ -26,6 +26,7 @@ __all__ = [
     "insert_card",
     "jpki_service",
     "library_hub",
+    "library_mould",
     "make_hub",
     "postgres_server",
     "private_pcscd",

@@ -9,8 +9,9 @@ import base64
 import copy
 import hashlib
 import json
+import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.resources import files
@@ -35,7 +36,7 @@ from mykey_core.clock import tokyo_date
 from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
 from mykey_testkit.clock import ManualClock
-from mykey_testkit.postgres import DatabaseUrls, fresh_database
+from mykey_testkit.postgres import DatabaseUrls, PostgresServer, fresh_database
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
 
@@ -171,7 +172,11 @@ class TerminalClient:
 
 @dataclass
 class HubHarness:
-    """A hub in a folder. `restart` opens it again from disk, as a new process would."""
+    """A hub in a folder. `restart` opens it again from disk, as a new process would.
+
+    `mould` is a closed hub with the same settings: its folder is copied instead of made (its keys too). On PostgreSQL
+    `database` has to be a copy of the mould's then.
+    """
 
     folder: Path
     plugins: str
@@ -181,10 +186,26 @@ class HubHarness:
     database: DatabaseUrls | None = None  # SQLite in the folder where there is none
     municipality: str = MUNICIPALITY
     origin: str = ORIGIN
+    mould: HubHarness | None = None
     _terminals: list[TerminalClient] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.jpki = EmulatedJpki(tokyo_date(self.clock.now))
+        if self.mould is None:
+            self._write()
+        else:
+            shutil.copytree(self.mould.folder / "hub", self.folder / "hub")
+        self._name_the_database()
+        self.settings = load_settings(self.config)
+        if self.mould is None:
+            upgrade_database(self.settings)
+        self.hub: Hub = open_hub(self.settings, self.clock)
+        self.app = create_app(self.hub)
+        if self.mould is None:
+            titles = {"ja": "カウンター", "en": "Desk"}
+            self.hub.terminals.define_service_point("desk", titles, list(self.services))
+
+    def _write(self) -> None:
         write_new_hub(
             self.folder / "hub",
             municipality=self.municipality,
@@ -195,16 +216,16 @@ class HubHarness:
             distribution_points=[self.jpki.distribution_point(self.municipality).rfc4514_string()],
             plugins=self.plugins,
         )
-        if self.database is not None:
-            urls = f'database_url = "{self.database.hub}"\ndatabase_owner_url = "{self.database.owner}"\n'
-            self.config.write_text(urls + self.config.read_text(encoding="utf-8"), encoding="utf-8")
         self.publish_crls()
-        self.settings = load_settings(self.folder / "hub" / "hub.toml")
-        upgrade_database(self.settings)
-        self.hub: Hub = open_hub(self.settings, self.clock)
-        self.app = create_app(self.hub)
-        titles = {"ja": "カウンター", "en": "Desk"}
-        self.hub.terminals.define_service_point("desk", titles, list(self.services))
+
+    def _name_the_database(self) -> None:
+        """Put the URLs of a PostgreSQL database before everything else in the settings file."""
+        if self.database is None:
+            return
+        lines = self.config.read_text(encoding="utf-8").splitlines(keepends=True)
+        rest = "".join(line for line in lines if not line.startswith(("database_url ", "database_owner_url ")))
+        urls = f'database_url = "{self.database.hub}"\ndatabase_owner_url = "{self.database.owner}"\n'
+        self.config.write_text(urls + rest, encoding="utf-8")
 
     @property
     def config(self) -> Path:
@@ -295,10 +316,34 @@ def hub_database(request: pytest.FixtureRequest) -> DatabaseUrls | None:
     return fresh_database(request.getfixturevalue("postgres_server"))
 
 
+LibraryMould = Callable[[PostgresServer | None], HubHarness]
+
+
+@pytest.fixture(scope="session")
+def library_mould(tmp_path_factory: pytest.TempPathFactory) -> LibraryMould:
+    """A closed hub with the library and its sample data, made once for SQLite and once for the PostgreSQL server."""
+    made: dict[bool, HubHarness] = {}
+
+    def mould(server: PostgresServer | None) -> HubHarness:
+        if (server is not None) not in made:
+            urls = None if server is None else fresh_database(server)
+            harness = HubHarness(tmp_path_factory.mktemp("library"), LIBRARY, ["library-desk"], database=urls)
+            harness.import_library()
+            harness.close()
+            made[server is not None] = harness
+        return made[server is not None]
+
+    return mould
+
+
 @pytest.fixture
-def library_hub(tmp_path: Path, hub_database: DatabaseUrls | None) -> Any:
+def library_hub(
+    request: pytest.FixtureRequest, tmp_path: Path, hub_database: DatabaseUrls | None, library_mould: LibraryMould
+) -> Iterator[HubHarness]:
     """A hub with the library plugin, its sample patrons and items, and one service point 'desk'; on both databases."""
-    harness = HubHarness(tmp_path, LIBRARY, ["library-desk"], database=hub_database)
-    harness.import_library()
+    server: PostgresServer | None = None if hub_database is None else request.getfixturevalue("postgres_server")
+    mould = library_mould(server)
+    urls = None if server is None else fresh_database(server, mould.database)
+    harness = HubHarness(tmp_path, LIBRARY, ["library-desk"], database=urls, mould=mould)
     yield harness
     harness.close()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 HUB_ROLE = "mykey_hub"
 OWNER = "mykey_owner"
@@ -182,13 +183,19 @@ class DatabaseUrls:
 _numbers = iter(range(1_000_000))
 
 
-def fresh_database(server: PostgresServer) -> DatabaseUrls:
-    """A new database: a copy of the template, whose tables are made by whoever comes first."""
+def fresh_database(server: PostgresServer, like: DatabaseUrls | None = None) -> DatabaseUrls:
+    """A new database: a copy of the core's template, or of one to which nobody is connected."""
+    template = _template(server) if like is None else make_url(like.hub).database
+    name = f"test_{next(_numbers)}"
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}")
+    return DatabaseUrls(server.url(name), server.url(name, OWNER))
+
+
+def _template(server: PostgresServer) -> str:
+    """The database with the core's tables, which are made by whoever comes first."""
     from mykey_core.storage.upgrade import upgrade_tables
 
     if not getattr(server, "template_is_made", False):
         upgrade_tables(server.url(_TEMPLATE, OWNER), hub_role=HUB_ROLE)
         server.template_is_made = True  # type: ignore[attr-defined]
-    name = f"test_{next(_numbers)}"
-    server.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} OWNER {OWNER}")
-    return DatabaseUrls(server.url(name), server.url(name, OWNER))
+    return _TEMPLATE

@@ -276,7 +276,7 @@ def test_dates_in_both_forms(day: date, ja: str, en: str) -> None:
 
 
 def test_instants_are_shown_in_japans_time() -> None:
-    assert instant_text(datetime(2026, 12, 31, 15, 4, tzinfo=UTC), "ja") == "令和9年1月1日（2027年） 00:04"
+    assert instant_text(datetime(2026, 12, 31, 15, 4, tzinfo=UTC), "ja") == "令和9年1月1日（2027年）00:04"
 
 
 def test_charts_are_pictures_with_their_table(library_hub: HubHarness) -> None:

@@ -189,7 +189,7 @@ def test_without_script(visit: Callable[..., Any], browser: Browser) -> None:
     page.click("text=Open the page")
     expect(page.locator("main")).to_contain_text("10000033")
     page.goto(f"{origin}/sign-in/")
-    expect(page.locator("#panel")).to_contain_text("JavaScript")
+    assert "<noscript>" in page.content()  # Playwright reads no text within it
     page.click("text=Show a QR code")
     expect(page.locator("#code")).to_be_visible()
     page.click("text=I have approved")
@@ -257,9 +257,8 @@ def test_paper_shows_the_content_only(visit: Callable[..., Any]) -> None:
         expect(page.locator(hidden)).to_be_hidden()
 
 
-def test_a_staff_card_taken_out_signs_out(visit: Callable[..., Any]) -> None:
-    """The first sign-in with the invitation, then the card leaves the reader: the session ends by itself."""
-    visitor = visit("en")
+def staff_signs_in(visitor: Any) -> Page:
+    """A new clerk signs in with an invitation and the card of `renewed`."""
     hub = open_hub(load_settings(visitor.demo.town.config))
     register = StaffRegister(hub.settings.municipality)
     with hub.database.writing() as session:
@@ -276,6 +275,13 @@ def test_a_staff_card_taken_out_signs_out(visit: Callable[..., Any]) -> None:
     page.click("#pin-ok")
     page.wait_for_url("**/sign-in/other-device")
     expect(page.locator(".masthead__who")).to_contain_text("田中")
+    return page
+
+
+def test_a_staff_card_taken_out_signs_out(visit: Callable[..., Any]) -> None:
+    """The first sign-in with the invitation, then the card leaves the reader: the session ends by itself."""
+    visitor = visit("en")
+    page = staff_signs_in(visitor)
     page.wait_for_timeout(2_000)
     port, token = page.evaluate("[sessionStorage['mykey.agent'], sessionStorage['mykey.pairing']]")
     take_out = """([port, token]) => fetch(`http://127.0.0.1:${port}/agent/v1/tray/inserted`, {method: "PUT",
@@ -283,3 +289,29 @@ def test_a_staff_card_taken_out_signs_out(visit: Callable[..., Any]) -> None:
     page.evaluate(take_out, [port, token])
     page.wait_for_url("**/sign-in/staff", timeout=10_000)
     expect(page.locator("[role=status].notice")).to_have_text("The card was taken out, so you were signed out.")
+
+
+def test_a_staff_session_ends_with_the_agent(visit: Callable[..., Any], own_demo: Any) -> None:
+    """Whoever stops the agent to take the card out unseen is signed out some seconds later."""
+    visitor = visit("en", at=own_demo)
+    page = staff_signs_in(visitor)
+    own_demo.agent.stop()
+    page.wait_for_url("**/sign-in/staff", timeout=30_000)
+    page.goto(f"{own_demo.origin}/counter/")
+    assert "/sign-in/staff" in page.url
+
+
+def test_a_second_window_hears_of_the_card(visit: Callable[..., Any], own_demo: Any) -> None:
+    """A window that cannot reach the agent stays while another one sees the card, and ends when none does."""
+    visitor = visit("en", at=own_demo)
+    page = staff_signs_in(visitor)
+    other = page.context.new_page()
+    other.clock.install()
+    other.goto(f"{own_demo.origin}/counter/")
+    other.clock.run_for(60_000)
+    page.wait_for_timeout(2_000)  # the first window looks at the card, and says so
+    other.clock.run_for(60_000)
+    assert other.url.endswith("/counter/")
+    page.goto("about:blank")
+    other.clock.run_for(95_000)
+    other.wait_for_url("**/sign-in/staff", timeout=10_000)

@@ -27,6 +27,7 @@ let invitedBy = { agent: null, code: null };
  * @property {() => Promise<{id: string, nonce: string, origin: string}>} challenge asked for when the PIN has been typed
  * @property {(id: string, token: any) => Promise<void>} proved
  * @property {(problem: any) => void} [failed]
+ * @property {string} [go] what the button below the PIN says, where nobody signs in by it
  * @property {boolean} [otherFirst] the card that lies in the reader is not the one: it has to be taken out first
  */
 
@@ -179,7 +180,7 @@ function pinForm(errand, pin, refused) {
     field,
     error,
     el("div", { class: "buttons" },
-      button(say("sign_in.go"), submit, { class: "button button--primary button--large", id: "pin-ok" }),
+      button(errand.go ?? say("sign_in.go"), submit, { class: "button button--primary button--large", id: "pin-ok" }),
       button(pointText("page.form.back"), () => readAgain(errand), { class: "button button--large" })),
   );
   show(

@@ -7,23 +7,36 @@ import { cardsMoved, noteEnd, pairingToken, rememberedAgent } from "../point/ses
 import { exchanging } from "./card-exchange.js";
 
 const LOOK_EVERY_MS = 1_500;
+const SILENT_LOOKS = 7; // about ten seconds: an agent that was stopped cannot hide that the card has gone
+const UNSEEN_LOOKS = 60; // a tab without agent hears of the card from one that has it; hidden tabs look once a minute
 let missed = 0;
+let silent = 0;
+let bound = false; // whether the card has to stay: for staff always, for a citizen at a service point
 
+const seen = new BroadcastChannel("mykey-card-seen");
 const form = /** @type {HTMLFormElement|null} */ (document.getElementById("sign-out"));
 const citizen = form?.dataset.kind === "citizen";
 
 /** @param {Agent} agent */
 async function look(agent) {
   const status = await agent.status();
-  if (citizen && !status.service_point) return;
+  silent = 0;
+  bound = !citizen || Boolean(status.service_point);
+  if (!bound) return;
   if (citizen && status.reader?.card_present && cardsMoved(status.reader.movements)) return signOut();
   if (status.reader?.card_present) {
     missed = 0;
+    seen.postMessage("card");
     return;
   }
   if (exchanging()) return;
   missed += 1;
   if (missed >= 2) signOut();
+}
+
+function unanswered() {
+  silent += 1;
+  if (bound && silent >= SILENT_LOOKS) signOut();
 }
 
 function signOut() {
@@ -39,6 +52,15 @@ const port = rememberedAgent();
 const token = pairingToken();
 if (form && port && token) {
   const agent = new Agent(port, token, () => document.documentElement.lang);
-  look(agent).catch(() => undefined);
-  window.setInterval(() => look(agent).catch(() => undefined), LOOK_EVERY_MS);
+  bound = !citizen;
+  look(agent).catch(unanswered);
+  window.setInterval(() => look(agent).catch(unanswered), LOOK_EVERY_MS);
+} else if (form && !citizen) {
+  seen.addEventListener("message", () => {
+    silent = 0;
+  });
+  window.setInterval(() => {
+    silent += 1;
+    if (silent >= UNSEEN_LOOKS) signOut();
+  }, LOOK_EVERY_MS);
 }

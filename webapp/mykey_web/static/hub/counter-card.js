@@ -13,6 +13,7 @@ function values() {
 }
 
 const errand = {
+  go: data.go,
   otherFirst: data.watched === "true",
   challenge: () => ask(String(data.challenge), {}),
   proved: async (/** @type {string} */ id, /** @type {any} */ token) => {
@@ -25,6 +26,7 @@ const errand = {
 async function start() {
   const form = /** @type {HTMLFormElement|null} */ (document.getElementById("errand"));
   if (form && !form.reportValidity()) return;
+  document.body.dataset.reading = "true"; // the panel takes the whole width
   document.getElementById("start")?.setAttribute("hidden", "");
   document.getElementById("panel")?.removeAttribute("hidden");
   beginExchange();

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
@@ -18,20 +20,51 @@ from cryptography import x509
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from mykey_core import settings_environment
 from mykey_core.diagnosis.findings import Finding, failed, ok, warning
 from mykey_core.errors import ConfigurationError
 from mykey_core.plugins.config import read_plugins_file
 from mykey_core.settings import HubSettings
+from mykey_core.settings_environment import PREFIX, given
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _LITTLE_DISK: Final = 2 << 30
 _FULL_DISK: Final = 200 << 20
 _CA_ENDS: Final = timedelta(days=90)
+_OTHER_VARIABLES: Final = (
+    "MYKEY_PG_BIN", "MYKEY_SERVE_CONFIG", "MYKEY_SERVE_LOGS", "MYKEY_SERVE_TOWNS", "MYKEY_STRICT_PLUGINS",
+    "MYKEY_TRUST_CONFIG", "MYKEY_HUB_OPTIONS", "MYKEY_TERMINAL_OPTIONS", "MYKEY_POINT",
+)  # fmt: skip
 
 
 def check_files(settings: HubSettings, now: datetime) -> list[Finding]:
     """Keys, plugins file, CA certificates and the disk that the hub writes to."""
-    return [*keys(settings), *plugins_file(settings), *authorities(settings, now), *disk(settings)]
+    found = [*environment(settings, os.environ), *keys(settings), *plugins_file(settings)]
+    return [*found, *authorities(settings, now), *disk(settings)]
+
+
+def environment(settings: HubSettings, variables: Mapping[str, str]) -> Iterator[Finding]:
+    """What the environment gives, and variables of ours that nothing reads: mostly a slip of the pen."""
+    plugins = tuple(f"{PREFIX}{_as_variable(name)}_" for name in _plugin_names(settings))
+    own = (*settings_environment.variables(HubSettings), *_OTHER_VARIABLES)
+    unknown = [name for name in sorted(variables) if name.startswith(PREFIX) and name not in own]
+    unknown = [name for name in unknown if not name.startswith(plugins)]
+    for name in unknown:
+        yield warning("environment", "unknown", variable=name)
+    if not unknown:
+        yield ok("environment", count=len(given(HubSettings, variables)))
+
+
+def _plugin_names(settings: HubSettings) -> set[str]:
+    try:
+        named = set(read_plugins_file(settings.plugins_file, settings.municipality).plugins)
+    except ConfigurationError:
+        named = set()
+    return named | {point.name for point in entry_points(group="mykey.plugins")}
+
+
+def _as_variable(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def keys(settings: HubSettings) -> Iterator[Finding]:
@@ -44,7 +77,8 @@ def keys(settings: HubSettings) -> Iterator[Finding]:
         if not path.is_file():
             found = True
             yield failed("keys", "missing", setting=setting, file=path.name)
-    optional = (settings.terminal_key_file, settings.provider_key_file, settings.card_writing.keys_file)
+    optional = [settings.terminal_key_file, settings.provider_key_file, settings.card_writing.keys_file]
+    optional += [settings.metrics_token_file] if settings.metrics_token_file else []
     for path in (*wanted.values(), *optional):
         if path.is_file() and path.stat().st_mode & _OTHERS:
             found = True

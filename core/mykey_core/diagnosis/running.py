@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from mykey_core.administration.jobs import given_up
 from mykey_core.audit.checkpoints import newest_checkpoint
@@ -150,5 +150,5 @@ def _safely(check: Callable[[Hub], Iterator[Finding]], hub: Hub) -> list[Finding
     """A check that cannot be made is a finding itself, by the type of what went wrong."""
     try:
         return list(check(hub))
-    except (MykeyError, DBAPIError, OSError) as error:
+    except (MykeyError, SQLAlchemyError, OSError) as error:
         return [failed(check.__name__, "broken", error=type(error).__name__)]

@@ -83,7 +83,7 @@ def _take_out(page: Page) -> None:
 
 
 @pytest.fixture
-def empty_tray(visit: Visit, town_hall: Any) -> Iterator[Any]:
+def empty_tray(visit: Visit, town_hall: Any) -> Any:
     """A visitor at the service point who has registered the card `adult`; the reader is empty before and after."""
     visitor = visit("en", at=town_hall)
     visitor.insert("adult")
@@ -98,8 +98,7 @@ def empty_tray(visit: Visit, town_hall: Any) -> Iterator[Any]:
         visitor.wait("result")
     visitor.leave()
     visitor.wait("ended")
-    yield visitor
-    visitor.page.evaluate("document.getElementById('take-out')?.click()")
+    return visitor
 
 
 # -- the words ------------------------------------------------------------------------------------------------
@@ -161,7 +160,9 @@ def test_a_citizen_signs_in_at_a_public_hub(page: Page, town_hall: Any, empty_tr
     assert "/sign-in/" in page.url
 
 
-def test_a_clerk_looks_somebody_up_at_a_public_hub(page: Page, town_hall: Any, empty_tray: Any) -> None:
+def test_a_clerk_looks_somebody_up_at_a_public_hub(
+    page: Page, public_browser: Browser, town_hall: Any, empty_tray: Any
+) -> None:
     """Granted, the counter reads the citizen's card; denied, its page says so in the words of the permission."""
     assert empty_tray.demo is town_hall
     _permit(page, "granted")
@@ -176,18 +177,23 @@ def test_a_clerk_looks_somebody_up_at_a_public_hub(page: Page, town_hall: Any, e
     page.fill("#pin", PIN)
     page.click("#pin-ok")
     page.wait_for_url("**/counter/cases/**")
-    cookies = [{**one, "domain": PUBLIC} for one in page.context.cookies()]
-    page.context.add_cookies(cookies)  # type: ignore[arg-type]
-    _permit(page, "denied")
-    page.goto(f"http://{PUBLIC}:{town_hall.port}/counter/look-up?lang=en")
-    page.evaluate(
-        "([port, token]) => { sessionStorage['mykey.agent'] = port; sessionStorage['mykey.pairing'] = token; }",
-        [town_hall.agent_port, "x"],
-    )
-    page.locator("body[data-ready=true]").wait_for()
-    page.select_option("#field-purpose", "asked")
-    page.click("#start-reading")
-    expect(page.locator("#cause")).to_contain_text("site settings")
+    denied = _same_person_by_name(page, public_browser)
+    _permit(denied, "denied")
+    denied.goto(f"http://{PUBLIC}:{town_hall.port}/counter/look-up?lang=en")
+    denied.locator("body[data-ready=true]").wait_for()
+    denied.evaluate("port => { sessionStorage['mykey.agent'] = port; }", town_hall.agent_port)
+    denied.evaluate("sessionStorage['mykey.pairing'] = 'x'")
+    denied.select_option("#field-purpose", "asked")
+    denied.click("#start-reading")
+    expect(denied.locator("#cause")).to_contain_text("site settings")
+    denied.context.close()
+
+
+def _same_person_by_name(page: Page, browser: Browser) -> Page:
+    """A page of the public name with the session of `page`."""
+    context = browser.new_context()
+    context.add_cookies([{**one, "domain": PUBLIC} for one in page.context.cookies()])  # type: ignore[list-item]
+    return context.new_page()
 
 
 # -- a citizen's card at a service point, and at home ------------------------------------------------------------

@@ -17,10 +17,10 @@ _PACKAGE = "mykey_town_stamps"
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> Path:
+def plugin(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A freshly rendered plugin."""
-    folder = tmp_path / "town-stamps"
-    render_plugin(PluginNames("town-stamps"), folder, title_ja="まちのスタンプ")
+    folder, bare = tmp_path / "town-stamps", getattr(request, "param", False)
+    render_plugin(PluginNames("town-stamps"), folder, title_ja="まちのスタンプ", bare=bare)
     return folder
 
 
@@ -31,6 +31,15 @@ def test_a_rendered_plugin_has_no_fault(plugin: Path) -> None:
     assert {finding.message for finding in findings} == {"to do: documentation-staff", "to do: documentation-citizen"}
 
 
+def test_a_bare_plugin_has_no_fault(tmp_path: Path) -> None:
+    """Without the example: what is left is to do, nothing is wrong, and nothing of the example is there."""
+    written = render_plugin(PluginNames("town-bus"), tmp_path / "bus", bare=True)
+    assert {finding.level for finding in check_plugin(tmp_path / "bus")} == {Level.WARNING}
+    assert not [path for path in written if "stamp" in path.read_text(encoding="utf-8").lower() or "<<" in path.name]
+    assert len(written) == 14
+
+
+@pytest.mark.parametrize("plugin", [False, True], indirect=True, ids=["example", "bare"])
 def test_no_mark_of_the_template_is_left(plugin: Path) -> None:
     """Every placeholder was filled, in names of files too."""
     files = [path for path in plugin.rglob("*") if path.is_file()]

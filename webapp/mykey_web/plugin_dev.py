@@ -25,6 +25,7 @@ from mykey_core.plugins.loader import installed_plugins
 from mykey_core.plugins.manifest import Manifest
 from mykey_core.settings import load_settings
 from mykey_web.demo import processes
+from mykey_web.demo.clerks import add_clerks
 from mykey_web.demo.cli import announce, announce_again, new_code
 from mykey_web.demo.town import Point, Town, make_town
 
@@ -88,11 +89,13 @@ class _Workshop:
             plugins=plugins_text(manifest),
             fill=lambda _: None,
         )
+        add_clerks(town)  # the pages of staff and administration want somebody who may come in
         with ExitStack() as stack:
             stack.callback(self._stop)
             self._start(town)
             agent = stack.enter_context(self._agent(town))
             announce(self.origin, agent.announcement)
+            click.echo(f"  ログ · log, with the faults of your code: {self.folder / 'hub.log'}")
             try:
                 for changed in changes(self.repository.folder):
                     click.echo(f"  {self.repository.relative(changed)} changed")

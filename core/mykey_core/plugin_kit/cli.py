@@ -21,11 +21,12 @@ _MARKS = {Level.ERROR: "✗", Level.WARNING: "!"}
 @click.option("--dir", "directory", type=click.Path(path_type=Path), help="A new folder; NAME here by default.")
 @click.option("--title", default="", help="What people read, in English.")
 @click.option("--title-ja", default="", help="What people read, in Japanese.")
-def new(name: str, directory: Path | None, title: str, title_ja: str) -> None:
+@click.option("--bare", is_flag=True, help="Without the example: a plugin that loads and does nothing yet.")
+def new(name: str, directory: Path | None, title: str, title_ja: str, *, bare: bool) -> None:
     """Write a complete, tested plugin called NAME into a new folder."""
     folder = directory or Path(name)
     try:
-        written = render_plugin(PluginNames(name), folder, title_en=title, title_ja=title_ja)
+        written = render_plugin(PluginNames(name), folder, title_en=title, title_ja=title_ja, bare=bare)
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{len(written)} files in {folder}. Next:")

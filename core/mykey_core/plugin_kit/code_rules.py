@@ -115,7 +115,11 @@ def jobs(repository: Repository) -> Iterator[Finding]:
     made: dict[str, str] = {}
     for path, tree in repository.modules.items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {"Job", "LongJob"} and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func).rpartition(".")[2] in {"Job", "LongJob"}
+                and node.args
+            ):
                 first = node.args[0]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     made[first.value] = _at(repository, path, node)

@@ -1,7 +1,7 @@
 """`mykey plugin new`: the files of a complete, tested plugin, made from the template in this package.
 
-The template is the small plugin of the tutorial (one stamp a day); its own tests and the conformance suite pass as it
-is rendered. Where it goes and what it is called is the author's.
+The template is the small plugin of the tutorial (one stamp a day), or with `bare` one that does nothing yet. The tests
+of both and the conformance suite pass as they are rendered. Where it goes and what it is called is the author's.
 """
 
 from __future__ import annotations
@@ -22,6 +22,16 @@ from mykey_core.plugins.version import API_VERSION
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 _RESERVED = frozenset({"hub", "core", "mykey", "web", "cardap", "terminal", "testkit"})
 _SUFFIX = ".jinja"
+_OF_BOTH = frozenset(
+    {
+        "dot-gitignore",
+        "dot-github/workflows/test.yml.jinja",
+        "pyproject.toml.jinja",
+        "PACKAGE/__init__.py.jinja",
+        "PACKAGE/py.typed",
+    }
+)
+"""Files of the template that a bare plugin has, too; its other files stand in `bare_template`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,9 @@ class PluginNames:
         return f"{self.module}_"
 
 
-def render_plugin(names: PluginNames, directory: Path, *, title_en: str = "", title_ja: str = "") -> list[Path]:
+def render_plugin(
+    names: PluginNames, directory: Path, *, title_en: str = "", title_ja: str = "", bare: bool = False
+) -> list[Path]:
     """Write the plugin into `directory`, which must be new or empty; the files that were written, sorted.
 
     `PluginConfigError` when the directory holds anything: nothing of yours is overwritten.
@@ -77,13 +89,20 @@ def render_plugin(names: PluginNames, directory: Path, *, title_en: str = "", ti
         "api": ".".join(map(str, API_VERSION)),
         "mykey_version": version("mykey"),
     }
-    written = [_write(path, source, directory, values) for path, source in _template()]
+    written = [_write(path, source, directory, values) for path, source in _template(bare=bare)]
     return sorted(written)
 
 
-def _template() -> Iterator[tuple[PurePosixPath, Traversable]]:
+def _template(*, bare: bool) -> Iterator[tuple[PurePosixPath, Traversable]]:
     """Every file of the template with its path inside it."""
+    for path, source in _files("template"):
+        if not bare or str(path) in _OF_BOTH:
+            yield path, source
+    if bare:
+        yield from _files("bare_template")
 
+
+def _files(name: str) -> Iterator[tuple[PurePosixPath, Traversable]]:
     def walk(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:
         for entry in folder.iterdir():
             if entry.is_dir():
@@ -92,7 +111,7 @@ def _template() -> Iterator[tuple[PurePosixPath, Traversable]]:
             else:
                 yield path / entry.name, entry
 
-    return walk(files("mykey_core.plugin_kit") / "template", PurePosixPath())
+    return walk(files("mykey_core.plugin_kit") / name, PurePosixPath())
 
 
 def _write(path: PurePosixPath, source: Traversable, directory: Path, values: dict[str, str]) -> Path:

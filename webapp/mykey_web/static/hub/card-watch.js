@@ -11,6 +11,7 @@ const SILENT_LOOKS = 7; // about ten seconds: an agent that was stopped cannot h
 const UNSEEN_LOOKS = 60; // a tab without agent hears of the card from one that has it; hidden tabs look once a minute
 let missed = 0;
 let silent = 0;
+let leaving = false;
 let bound = false; // whether the card has to stay: for staff always, for a citizen at a service point
 
 const seen = new BroadcastChannel("mykey-card-seen");
@@ -40,7 +41,8 @@ function unanswered() {
 }
 
 function signOut() {
-  if (!form) return;
+  if (!form || leaving) return;
+  leaving = true; // once: a second form would abort the first
   if (citizen) noteEnd();
   const reason = document.createElement("input");
   Object.assign(reason, { type: "hidden", name: "reason", value: "card" });

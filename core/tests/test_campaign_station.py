@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,6 +32,7 @@ from mykey_core.audit.records import records_since
 from mykey_core.card_writing.campaign_cli import campaign
 from mykey_core.card_writing.campaigns.audit import record_begin, record_end
 from mykey_core.card_writing.campaigns.card_list import ListedCard
+from mykey_core.card_writing.campaigns.hold import hold, is_held, release
 from mykey_core.card_writing.campaigns.journal import Journal
 from mykey_core.card_writing.campaigns.readers import pcsc_readers
 from mykey_core.card_writing.campaigns.run import StopRules
@@ -168,6 +170,43 @@ def test_a_stop_rule_ends_the_work_at_every_reader(tmp_path: Path) -> None:
     station.run([Feeder("one", [piles[0], lambda: _stopping(station)])])
     assert _cards(again)[0] == ("refused", 1, "card_quarantined")
     assert [reader.sent(0x82) for reader in readers] == [1, 1, 1, 0]
+    journal.close()
+
+
+def test_a_campaign_that_is_held_begins_no_further_card(tmp_path: Path) -> None:
+    """Held while the first card is written: that one is finished, the second stays as it is, and a release goes on."""
+    out = tmp_path / "out"
+    cards = [EmulatedCard(serial=bytes.fromhex(serial)) for serial in SERIALS[:2]]
+    journal = _journal(out, _listed(*SERIALS[:2]))
+
+    def held_meanwhile() -> Transport:
+        hold(out)
+        return cards[0].insert()
+
+    pile = [held_meanwhile, cards[1].insert]
+    untouched = cards[1].memory.image()
+    assert _station(journal, [], held=partial(is_held, out)).run([Feeder("one", pile)]) == "held"
+    assert journal.count() == {"done": 1, "waiting": 1}
+    assert cards[1].memory.image() == untouched
+    assert release(out)
+    assert _station(journal, [], held=partial(is_held, out)).run([Feeder("one", [cards[1].insert])]) is None
+    assert journal.count() == {"done": 2}
+    journal.close()
+
+
+def test_simulated_cards_are_held_too(tmp_path: Path) -> None:
+    """A run of a held campaign writes nothing and says why; released, it writes all."""
+    out = tmp_path / "out"
+    arguments = ["run", "--simulate", "12", "--workers", "1", "--out", str(out)]
+    out.mkdir()
+    assert hold(out)
+    assert not hold(out)
+    stopped = CliRunner().invoke(campaign, arguments)
+    assert (stopped.exit_code, "'held'" in stopped.output) == (3, True)
+    assert release(out)
+    assert CliRunner().invoke(campaign, arguments).exit_code == 0
+    journal = Journal(out)
+    assert journal.count() == {"done": 12}
     journal.close()
 
 

@@ -141,7 +141,10 @@ def test_a_change_of_a_setting_is_undone(library_hub: HubHarness, admin: PageCli
     assert admin.post("/admin/settings/sessions.staff_hours/write", form).status_code == 303
     assert load_settings(path).sessions.staff_hours == 6
     text = page(admin, oldest)
-    assert admin.post("/admin/settings/sessions.staff_hours/write", {"value": "", "digest": digest_in(text)}).status_code == 303
+    assert (
+        admin.post("/admin/settings/sessions.staff_hours/write", {"value": "", "digest": digest_in(text)}).status_code
+        == 303
+    )
     assert "staff_hours" not in path.read_text()
     assert path.read_text().startswith(original)
 

@@ -18,8 +18,9 @@ from mykey_web.demo.clerks import ADMINISTRATOR, PIN
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PAGES = (
-    "", "plugins", "plugins/library", "terminals", "points/new", "points/library-counter", "members", "members/new",
-    "members/kawabata", "trust", "campaigns", "campaigns/seniors-2026", "audit", "audit?event=terminal.", "jobs",
+    "", "plugins", "plugins/library", "points", "points/new", "points/library-counter", "terminals", "members",
+    "members/new", "members/kawabata", "members/kawabata/end", "trust", "campaigns", "campaigns/seniors-2026",
+    "campaigns/seniors-2026/hold", "audit", "audit?event=terminal.", "jobs", "jobs/retry-all",
     "settings", "settings/sessions.staff_hours", "settings/jobs.in_server", "no-such-page",
 )  # fmt: skip
 
@@ -93,13 +94,20 @@ def test_a_lost_terminal_by_its_page(visit: Callable[..., Any], town_hall: Any) 
     """Enrol a second terminal by the code on the page, lose it, revoke it; its state says so."""
     visitor = visit("en", at=town_hall)
     page = come_in(visitor, "en")
-    page.goto(f"{visitor.demo.origin}/admin/terminals")
+    page.goto(f"{visitor.demo.origin}/admin/points")
     page.get_by_role("button", name="Make an enrolment code").first.click()
+    page.get_by_role("img", name="QR code with the enrolment code").wait_for()
     code = page.inner_text(".once code")
     assert violations(page) == []
+    picture(page, "code-en")
     processes.enrol_terminal(visitor.demo.origin, code, visitor.demo.folder / "lost", visitor.demo.log)
     page.goto(f"{visitor.demo.origin}/admin/terminals")
-    page.get_by_role("link", name=re.compile("^Revoke –")).last.click()
+    page.locator("tbody a").last.click()
+    page.get_by_role("heading", name="What it told last").wait_for()
+    assert violations(page) == []
+    picture(page, "terminal-en")
+    page.get_by_role("link", name="Revoke").click()
+    page.get_by_role("heading", name=re.compile("^Revoke the terminal")).wait_for()
     assert violations(page) == []
     picture(page, "revoke-en")
     page.get_by_role("button", name="Revoke it now").click()
@@ -125,3 +133,59 @@ def test_the_log_is_verified_from_a_kept_checkpoint(visit: Callable[..., Any], t
     expect(page.locator(".notice--success")).to_contain_text("Intact")
     expect(page.get_by_text("A checkpoint kept elsewhere finds more")).to_have_count(0)
     assert violations(page) == []
+
+
+def test_a_change_is_undone_and_a_plugin_is_turned_off_knowingly(visit: Callable[..., Any], town_hall: Any) -> None:
+    """The difference of undoing is shown before it is written; turning a plugin off says what that does."""
+    visitor = visit("en", at=town_hall)
+    page = come_in(visitor, "en")
+    page.goto(f"{visitor.demo.origin}/admin/settings/counter.approval_hours")
+    page.fill("#field-value", "9")
+    page.get_by_role("button", name="Show what would change").click()
+    page.get_by_role("button", name="Write this").click()
+    page.wait_for_url("**/admin/settings")
+    page.get_by_role("link", name=re.compile("^Undo – counter.approval_hours")).first.click()
+    expect(page.locator(".difference__went")).to_contain_text("approval_hours = 9")
+    assert violations(page) == []
+    picture(page, "undo-en")
+    page.get_by_role("button", name="Write this").click()
+    page.wait_for_url("**/admin/settings")
+    page.goto(f"{visitor.demo.origin}/admin/plugins/library")
+    page.uncheck("[name=enabled]")
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.locator(".notice--warning")).to_contain_text("This turns the plugin off")
+    assert violations(page) == []
+    picture(page, "plugin-off-en")
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_role("checkbox", name="Use this plugin")).to_be_checked()
+
+
+def test_the_session_ends_with_the_card(visit: Callable[..., Any], town_hall: Any) -> None:
+    """Taking the administrator's card out of the reader signs out, and the page is behind the door again."""
+    visitor = visit("en", at=town_hall)
+    page = come_in(visitor, "en")
+    page.evaluate(
+        """async () => {
+          const { Agent } = await import("/static/point/agent.js");
+          const { rememberedAgent, pairingToken } = await import("/static/point/session.js");
+          await new Agent(rememberedAgent(), pairingToken(), () => "en").insert(null);
+        }"""
+    )
+    page.wait_for_url(lambda address: urlsplit(address).path.startswith("/sign-in"), timeout=15_000)
+    page.goto(f"{visitor.demo.origin}/admin/")
+    assert urlsplit(page.url).path.startswith("/sign-in")
+
+
+def test_the_report_of_a_search_on_paper(visit: Callable[..., Any], town_hall: Any) -> None:
+    """Printed are what was looked for, by whom and when, and every fact; no form, no navigation, nothing cut off."""
+    visitor = visit("en", at=town_hall)
+    page = come_in(visitor, "en")
+    page.goto(f"{visitor.demo.origin}/admin/audit?event=terminal.")
+    page.emulate_media(media="print")
+    expect(page.locator(".print-only")).to_contain_text("by staff:hasumi")
+    expect(page.locator("#field-event")).to_be_hidden()
+    expect(page.locator("nav.navigation")).to_be_hidden()
+    expect(page.get_by_text("library-counter").first).to_be_visible()
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    assert page.pdf(format="A4", prefer_css_page_size=True).startswith(b"%PDF")

@@ -23,11 +23,6 @@ def client() -> FlaskClient:
     return app.test_client()
 
 
-def test_the_address_alone_leads_to_the_service_point(client: FlaskClient) -> None:
-    answer = client.get("/")
-    assert (answer.status_code, answer.location) == (302, "/point")
-
-
 @pytest.mark.parametrize(
     ("query", "accepted", "language"),
     [

@@ -203,6 +203,16 @@ def test_a_refusal_is_a_page_for_people_and_json_for_programs(reader: PageClient
     assert reader.get("/my/no-such-page").mimetype == "application/problem+json"
 
 
+def test_the_address_alone_has_three_doors(library_hub: HubHarness) -> None:
+    """Whoever types the town's address finds the own page, the service point and the counter, in three languages."""
+    browser = PageClient(library_hub)
+    for language in ("ja", "en", "ja-Hira"):
+        page = browser.get(f"/?lang={language}").text
+        doors = set(re.findall(r'class="button[^"]*" href="([^"]+)"', page))
+        assert doors == {"/my/", "/point", "/counter/"}
+        assert "welcome." not in page
+
+
 # -- plugins' pages ---------------------------------------------------------------------------------------------
 
 

@@ -121,9 +121,11 @@ _GROUPS = ("", "plugins", "own_data")
 
 
 def home_address() -> str:
-    """Where this visitor begins: staff at their counter or administration, everybody else at the citizen portal."""
+    """Where this visitor begins: staff at their counter or administration, a citizen at the portal, or at the door."""
     session = current().session
-    if session is None or session.kind is not SessionKind.STAFF:
+    if session is None or session.kind is SessionKind.VISITOR:
+        return url_for("pages.home")
+    if session.kind is SessionKind.CITIZEN:
         return url_for("my.home")
     place = here()
     return url_for("admin.home" if place is not None and place.area is Area.ADMIN else "counter.home")

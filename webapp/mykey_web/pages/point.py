@@ -5,19 +5,20 @@ The page talks to the loopback agent on the same computer; the hub sees neither 
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from mykey_core.translations import LANGUAGES
+from mykey_web.pages.frame import render
 from mykey_web.pages.wording import browser_texts, page_language, translator
 
 blueprint = Blueprint("pages", __name__)
 
 
 @blueprint.get("/")
-def home() -> WerkzeugResponse:
-    """The hub's address alone leads to its service point."""
-    return redirect(url_for("pages.point"))
+def home() -> str:
+    """The hub's address alone: a door for citizens, one for this computer as a service point, one for staff."""
+    return render("hub/welcome.html")
 
 
 @blueprint.get("/point")

@@ -56,10 +56,13 @@ def init(folder: Path, municipality: str, title: str, title_en: str, origin: str
 def service_point(config: Path, name: str, title: str, title_en: str, services: tuple[str, ...]) -> None:
     """Make a service point, or change what it offers."""
     try:
-        registry = open_hub(load_settings(config)).terminals
-        registry.define_service_point(name, {"ja": title, "en": title_en}, list(services))
+        opened = open_hub(load_settings(config))
+        opened.terminals.define_service_point(name, {"ja": title, "en": title_en}, list(services))
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
+    known = opened.plugins.service_names()
+    for unknown in sorted(set(services) - set(known)):
+        click.echo(f"no plugin that runs has the service '{unknown}'; there are: {', '.join(known)}", err=True)
 
 
 @hub.command(name="enrolment-code")

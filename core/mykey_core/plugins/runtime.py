@@ -109,6 +109,10 @@ class PluginRuntime:
         """The plugin for `service`, or None when no active plugin declares it."""
         return self._routes.get(service)
 
+    def service_names(self) -> list[str]:
+        """The services of the active plugins, sorted."""
+        return sorted(self._routes)
+
     def offered(self, services: Iterable[str], service_point: str) -> list[str]:
         """Those of `services` that the municipality does not keep from this service point, sorted.
 

@@ -94,7 +94,7 @@ def test_a_visit_at_a_reader(page: Page, readers: PrivatePcscd, draw: Any) -> No
     _wait(page, "pin")
     draw(page, "pin")
     page.click("#pin-shuffle")
-    draw(page, "pin-shuffled")
+    draw(page, "pin-shuffled", languages=(page.evaluate("document.documentElement.lang"),))
     for digit in "1234":
         page.get_by_role("button", name=digit, exact=True).click()
     page.click("#pin-ok")

@@ -128,7 +128,7 @@ def _svg(title: str, height: float, body: Markup) -> Markup:
 
 def _figure(title: str, labels: Sequence[str], series: Sequence[Series], svg: Markup, unit: str) -> Markup:
     number = next(g.setdefault("mykey_charts", count(1)))
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(one.title) for one in series)
+    head = Markup("").join(Markup('<th scope="col" class="table__number">{}</th>').format(one.title) for one in series)
     rows = Markup("").join(
         _row(label, [one.values[place] for one in series], unit) for place, label in enumerate(labels)
     )

@@ -15,7 +15,7 @@ from mykey_taxi.errors import TaxiError
 from mykey_taxi.figures import dashboard
 from mykey_taxi.figures.dashboard import Figures, Sum
 from mykey_taxi.figures.open_data import open_data
-from mykey_taxi.pages.shown import operator_names
+from mykey_taxi.pages.shown import month_text, operator_names, yen
 from mykey_taxi.programme import packs_of
 from mykey_taxi.rules.civil import fiscal_year
 from mykey_taxi.settlement.cycle import parse_cycle
@@ -30,12 +30,13 @@ _TYPES: Final = {"pdf": "application/pdf", "csv": "text/csv", "txt": "text/plain
 def show() -> str:
     """Months to close, and closed months with what is due."""
     asked = plugin_request()
+    language = asked.visitor.language
     with asked.reading() as database:
         waiting = [
-            (month, rides, yen, closing.is_closing(database, parse_cycle(month)))
+            (month, month_text(month, language), rides, yen, closing.is_closing(database, parse_cycle(month)))
             for month, rides, yen in closing.open_months(database)
         ]
-        closed = closing.closed_months(database)
+        closed = [(entry, month_text(entry.cycle, language)) for entry in closing.closed_months(database)]
     early = bool(asked.context.settings.get("early_close"))
     ready = {month: early or asked.at >= parse_cycle(month).cut_off for month, *_ in waiting}
     return render("mykey_taxi/months.html", waiting=waiting, ready=ready, closed=closed)
@@ -68,13 +69,23 @@ def month(month: str) -> str | Response:
         names = operator_names(database)
         files = sorted(kept(database, month))
     rows = [
-        (names.get(entry.operator_id, entry.operator_id), entry.rides, entry.rides_yen,
-         entry.corrections_yen + entry.carried_in_yen, entry.due_yen)
+        (names.get(entry.operator_id, entry.operator_id), yen(entry.rides), yen(entry.rides_yen),
+         yen(entry.corrections_yen + entry.carried_in_yen), yen(entry.due_yen))
         for entry in found.invoices
     ]  # fmt: skip
     payer = bool(asked.context.settings.get("payer")) and found.due_yen > 0
     missing = not files or (payer and not any(name.startswith("transfer-") for name in files))
-    return render("mykey_taxi/month.html", month=found, rows=rows, files=files, missing=missing)
+    titled = [(name, _title(name, month, names)) for name in files]
+    shown = month_text(month, asked.visitor.language)
+    return render("mykey_taxi/month.html", month=found, name=shown, rows=rows, files=titled, missing=missing)
+
+
+def _title(name: str, month: str, operators: Mapping[str, str]) -> str:
+    """A document in words: what it is, whose, and its format."""
+    stem, _, ending = name.partition(".")
+    kind, _, operator = stem.partition(f"-{month}")
+    whose = operators.get(operator.removeprefix("-"), operator.removeprefix("-"))
+    return " ".join(filter(None, (t(f"document.{kind}"), whose, f"({ending.upper()})")))
 
 
 @admin.post("/<month>/issue")
@@ -117,7 +128,8 @@ def figures() -> str:
     with asked.reading() as database:
         found = dashboard.figures(database, year, today, start=facts.year_start, budget=facts.budget_yen)
         names = operator_names(database)
-        closed = [entry.cycle for entry in closing.closed_months(database)]
+        language = asked.visitor.language
+        closed = [(entry.cycle, month_text(entry.cycle, language)) for entry in closing.closed_months(database)]
     return render(
         "mykey_taxi/figures.html",
         figures=found,
@@ -133,7 +145,7 @@ def _budget(found: Figures) -> list[tuple[str, str]]:
     forecast = found.forecast
     rows = [
         ("figures.rides", found.total.rides),
-        ("figures.spent", found.total.subsidy_yen),
+        ("figures.spent_yen", found.total.subsidy_yen),
         ("figures.budget", forecast.budget_yen),
         ("figures.forecast", forecast.yen),
         ("figures.budget_left", forecast.budget_left_yen),
@@ -156,7 +168,8 @@ def _pictures(found: Figures, operators: Mapping[str, str]) -> list[Markup]:
     pictures = []
     if months:
         spent = [charts.Series(t("figures.spent"), [group.subsidy_yen for group in months.values()])]
-        pictures.append(charts.bar_chart(t("figures.by_month"), list(months), spent, unit=t("figures.yen")))
+        titles = [month_text(month, plugin_request().visitor.language) for month in months]
+        pictures.append(charts.bar_chart(t("figures.by_month"), titles, spent, unit=t("figures.yen")))
     return pictures + [_chart(key, rows) for key, rows in groups if any(group.rides for group in rows.values())]
 
 

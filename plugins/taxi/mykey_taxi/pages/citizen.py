@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from mykey_core.api import PluginDatabase
 from mykey_taxi.account import account_of
 from mykey_taxi.errors import InputError, OfferError
-from mykey_taxi.pages.shown import decided_voucher, programme_title, voucher_row
+from mykey_taxi.pages.shown import decided_voucher, month_text, programme_title, voucher_row, yen
 from mykey_taxi.programme import packs_of
 from mykey_taxi.register import Register, statement_totals
 from mykey_taxi.settlement.cycle import cycle_at, parse_cycle
@@ -42,14 +42,17 @@ def show() -> str:
             "mykey_taxi/mine.html",
             account=account,
             until=date_text(account.until, language) if account.until else None,
-            month=month,
+            month=month_text(month, language),
             rides=[
-                (date_text(line.day, language), line.time, line.board_zone, line.alight_zone, line.fare_yen,
-                 line.share_yen, line.note)
+                (date_text(line.day, language), line.time, line.board_zone, line.alight_zone, yen(line.fare_yen),
+                 yen(line.share_yen), line.note)
                 for line in lines
             ],
             vouchers=[voucher_row(row, language) for row in _vouchers(database).waiting(rider)],
-            months=sorted(statement_totals(database, rider).items(), reverse=True),
+            months=[
+                (name, month_text(name, language), total)
+                for name, total in sorted(statement_totals(database, rider).items(), reverse=True)
+            ],
         )  # fmt: skip
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from babel.dates import get_month_names
 from flask import request
 
-from mykey_core.api import PluginDatabase
+from mykey_core.api import TOKYO, PluginDatabase
 from mykey_taxi.errors import OfferError
 from mykey_taxi.held import HeldRide
 from mykey_taxi.programme import packs_of
@@ -24,6 +25,18 @@ def programme_title(packs: PackSeries, month: str, language: str) -> str:
     return titles.get(language) or titles.get("ja", facts.id)
 
 
+def month_text(month: str, language: str) -> str:
+    """`2026-10` as people write it."""
+    cycle = parse_cycle(month)
+    name = get_month_names("wide", locale="en")[cycle.month] if language == "en" else cycle.month
+    return t("month", year=cycle.year, month=name)
+
+
+def yen(amount: int) -> str:
+    """An amount with commas between the thousands."""
+    return f"{amount:,}"
+
+
 def operator_names(database: PluginDatabase) -> dict[str, str]:
     """Operator → name."""
     return {name: entry.name for name, entry in Register(database).operators().items()}
@@ -37,9 +50,10 @@ def held_row(ride: HeldRide, operators: dict[str, str], language: str) -> dict[s
     return {
         "id": ride.ride_id,
         "at": instant_text(ride.board_at, language),
+        "stamp": f"{ride.board_at.astimezone(TOKYO):%Y/%m/%d\u00a0%H:%M}",
         "operator": operators.get(ride.operator_id, ride.operator_id),
-        "fare": ride.fare_yen,
-        "subsidy": ride.subsidy_yen,
+        "fare": yen(ride.fare_yen),
+        "subsidy": yen(ride.subsidy_yen),
         "riders": ride.riders,
         "why": marks or [t("held.denied_or_clock")],
     }
@@ -47,9 +61,9 @@ def held_row(ride: HeldRide, operators: dict[str, str], language: str) -> dict[s
 
 def voucher_row(row: Any, language: str) -> dict[str, object]:
     """A voucher that waits for its second step, without code and registration."""
-    fare = row.meter_yen - row.discount_yen
-    known = {"fare": fare, "subsidy": row.subsidy_yen, "cash": row.cash_yen}
-    return {"id": row.offer_id, "at": instant_text(row.board_at, language), **known}
+    known = {"fare": row.meter_yen - row.discount_yen, "subsidy": row.subsidy_yen, "cash": row.cash_yen}
+    amounts = {name: yen(amount) for name, amount in known.items()}
+    return {"id": row.offer_id, "at": instant_text(row.board_at, language), **amounts}
 
 
 def decided_voucher(rider: str | None = None) -> dict[str, str]:

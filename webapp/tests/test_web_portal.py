@@ -94,6 +94,21 @@ def test_messages_are_read_once(library_hub: HubHarness, reader: PageClient) -> 
     assert "unread" not in reader.get("/my/", headers=EN).text
 
 
+def test_many_messages_have_pages(library_hub: HubHarness, reader: PageClient) -> None:
+    """Twenty-five a page, the newest first; a page that is not there is the last one."""
+    person = person_of(library_hub, "adult")
+    with library_hub.hub.database.writing() as session:
+        subject = library_hub.hub.people.subject_of(session, person, SECTOR)  # type: ignore[arg-type]
+        for number in range(30):
+            words = {"ja": {"title": f"通知{number:02d}", "text": "本文"}}
+            Messages(MUNICIPALITY).send(session, person, subject or "", words, at=library_hub.clock())  # type: ignore[arg-type]
+    first, last = reader.get("/my/messages", headers=EN).text, reader.get("/my/messages?page=99", headers=EN).text
+    assert re.findall(r"通知\d\d</h2>", first) == [f"通知{number:02d}</h2>" for number in range(29, 4, -1)]
+    assert "Page 1 of 2" in first
+    assert re.findall(r"通知\d\d</h2>", last) == [f"通知{number:02d}</h2>" for number in range(4, -1, -1)]
+    assert "Older" not in last
+
+
 def test_delegations_of_both_sides(library_hub: HubHarness, reader: PageClient) -> None:
     """Both see it, a third person cannot end it, and either side can."""
     family, third = citizen_client(library_hub, "next-generation"), citizen_client(library_hub, "generation-2")

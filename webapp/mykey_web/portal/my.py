@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from flask import Blueprint, Response, request
@@ -21,6 +23,7 @@ from mykey_web.sessions.browser import current, language, portal
 
 blueprint = Blueprint("my", __name__)
 PAGE = 25
+T = TypeVar("T")
 _PARTS = (
     (10, ("home", "messages", "services")),
     (OWN_DATA, ("accesses", "consents", "delegations", "devices", "export")),
@@ -131,25 +134,24 @@ def end_delegation() -> WerkzeugResponse:
 def accesses() -> str:
     """Who had to do with my record: every access, a page at a time."""
     found = account().accesses()
-    last = max(1, -(-len(found) // PAGE))
-    page = min(max(request.args.get("page", 1, type=int), 1), last)
-    shown = found[(page - 1) * PAGE : page * PAGE]
+    shown, page, last = _page_of(found)
     return render("portal/accesses.html", entries=shown, page=page, last=last, total=len(found), worded=worded)
 
 
 @blueprint.get("/messages")
 def messages() -> str:
-    """Messages of the town."""
+    """Messages of the town, a page at a time."""
     with portal().hub.database.reading() as session:
-        found = account().messages(session)
-    return render("portal/messages.html", found=[(one, one.words(language())) for one in found], title_of=title_of)
+        shown, page, last = _page_of(account().messages(session))
+    found = [(one, one.words(language())) for one in shown]
+    return render("portal/messages.html", found=found, page=page, last=last, title_of=title_of)
 
 
 @blueprint.post("/messages/read")
 def read_message() -> WerkzeugResponse:
     """Note that a message was read."""
     account().read_message(_uuid(request.form.get("message"), "not_found"))
-    return redirect_after(".messages")
+    return redirect_after(".messages", page=request.form.get("page", 1, type=int))
 
 
 @blueprint.get("/devices")
@@ -219,6 +221,13 @@ def export_file() -> Response:
 def _pages(plugin: str) -> list[Link]:
     """The pages that a service has for citizens."""
     return plugin_links(Area.CITIZEN, plugin)
+
+
+def _page_of(found: Sequence[T]) -> tuple[Sequence[T], int, int]:
+    """What stands on the page that was asked for, its number, and the number of the last one."""
+    last = max(1, -(-len(found) // PAGE))
+    page = min(max(request.args.get("page", 1, type=int), 1), last)
+    return found[(page - 1) * PAGE : page * PAGE], page, last
 
 
 def _uuid(text: str | None, code: str) -> UUID:

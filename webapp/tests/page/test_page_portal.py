@@ -48,7 +48,7 @@ def test_axe_on_every_page(visit: Callable[..., Any], language: str, scheme: str
     link(visitor)
     page = sign_in(visitor, language)
     found: dict[str, list[str]] = {}
-    for name in (*PAGES, "services/library/leave", "no-such-page"):
+    for name in (*PAGES, "services/library/leave", "no-such-page", "../"):
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(f"{visitor.demo.origin}/my/{name}")
         found[name] = violations(page)

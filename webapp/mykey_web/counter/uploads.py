@@ -16,6 +16,7 @@ from mykey_core.audit.records import append
 from mykey_core.counter import carried
 from mykey_core.counter.acts import CLERKS, SUPERVISOR
 from mykey_core.errors import Refusal
+from mykey_core.translations import load_catalogue
 from mykey_core.uploads.reconcile import OpenCase
 from mykey_core.uploads.states import RecordState, UploadRefused
 from mykey_web import problems
@@ -27,7 +28,7 @@ from mykey_web.design.wording import localised, refusal_words
 from mykey_web.pages.areas import require_role
 from mykey_web.pages.files import takes_file
 from mykey_web.pages.frame import render
-from mykey_web.sessions.browser import portal
+from mykey_web.sessions.browser import language, portal
 
 LONGEST_FILE = 8 * 1024 * 1024
 """About eight thousand records; a larger queue is taken in by `mykey hub uploads import`."""
@@ -83,6 +84,7 @@ def upload_records(terminal_id: UUID) -> str:
         last=last,
         title_of=titles(),
         service_title=service_title,
+        service_reason=service_reason,
         minute=timedelta(minutes=1),
     )
 
@@ -111,6 +113,16 @@ def service_title(service: str) -> str:
     """What people call a service; its name where no active plugin has it."""
     route = portal().hub.plugins.route(service)
     return service if route is None else localised(route.service.title)
+
+
+def service_reason(service: str, code: str) -> str:
+    """What the service itself says about a code of its own (`reason.…` in its wording); empty where it says nothing."""
+    route = portal().hub.plugins.route(service)
+    if route is None:
+        return ""
+    manifest = route.plugin.context.manifest
+    own, key = load_catalogue(manifest.package, manifest.name), f"reason.{code.rpartition('.')[2]}"
+    return own.get(key, language()) if own.has(key) else ""
 
 
 # -- inside ---------------------------------------------------------------------------------------------------

@@ -34,7 +34,10 @@ async function start() {
 }
 
 await loadWords();
-document.getElementById("errand")?.addEventListener("submit", (event) => {
+const form = document.getElementById("errand");
+form?.addEventListener("submit", (event) => event.preventDefault());
+form?.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
   event.preventDefault(); // Enter in the form is the next step, as a click on the button is
   start();
 });

@@ -37,9 +37,19 @@ def outside_python(wheels: list[Path], borrow: Callable[[Path], None]) -> Outsid
     """
 
     def make(folder: Path) -> Path:
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=False)  # this environment's pip does it: a pip of its own takes seconds to make
         python = folder / "bin" / "python"
-        command = [str(python), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+            "install",
+            "--quiet",
+            "--no-index",
+            "--no-deps",
+        ]
         subprocess.run([*command, *map(str, wheels)], check=True, capture_output=True)
         borrow(folder)
         return python

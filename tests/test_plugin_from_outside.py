@@ -6,13 +6,14 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.xdist_group("wheels")  # they are built once
-_INSTALL = ("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "-e")
+_OPTIONS = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "-e")
 
 
 def _environment(**more: str) -> Mapping[str, str]:
@@ -29,14 +30,16 @@ def _run(python: Path, folder: Path, *arguments: str, fails: bool = False) -> st
     return done.stdout
 
 
-@pytest.fixture
-def rendered(outside_python: Callable[[Path], Path], tmp_path: Path) -> tuple[Path, Path]:
-    """(Python of a new environment, folder of a newly rendered and installed plugin)."""
-    python = outside_python(tmp_path / "environment")
-    _run(python, tmp_path, "-m", "mykey_core", "plugin", "new", "town-stamps", "--title-ja", "まちのスタンプ")
-    folder = tmp_path / "town-stamps"
-    _run(python, folder, *_INSTALL, ".")
-    return python, folder
+@pytest.fixture(scope="module")
+def rendered(outside_python: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(Python of a new environment, folder of a newly rendered and installed plugin), with a bare one beside it."""
+    base = tmp_path_factory.mktemp("outside")
+    python = outside_python(base / "environment")
+    _run(python, base, "-m", "mykey_core", "plugin", "new", "town-stamps", "--title-ja", "まちのスタンプ")
+    _run(python, base, "-m", "mykey_core", "plugin", "new", "town-bus", "--bare")
+    for name in ("town-stamps", "town-bus"):
+        _run(Path(sys.executable), base / name, "-m", "pip", "--python", str(python), "install", *_OPTIONS, ".")
+    return python, base / "town-stamps"
 
 
 @pytest.mark.timeout(600)
@@ -50,6 +53,19 @@ def test_a_rendered_plugin_passes_its_tests(rendered: tuple[Path, Path]) -> None
     assert re.search(r"\b2[0-9] passed", report), report
     assert "skipped" not in report
     findings = json.loads(_run(python, folder, "-m", "mykey_core", "plugin", "check", ".", "--json"))
+    assert findings["errors"] == 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.postgres
+def test_a_bare_plugin_passes_its_tests(rendered: tuple[Path, Path]) -> None:
+    """The scaffold without an example is green too; what needs a service is skipped, with that as the reason."""
+    python, folder = rendered
+    bare = folder.with_name("town-bus")
+    report = _run(python, bare, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider")
+    assert re.search(r"\b1[0-9] passed, 8 skipped", report), report
+    assert set(re.findall(r"SKIPPED.*: (.*)", report)) == {"the plugin has no service"}
+    findings = json.loads(_run(python, bare, "-m", "mykey_core", "plugin", "check", ".", "--json"))
     assert findings["errors"] == 0
 
 

@@ -96,8 +96,10 @@ class PluginConformance:
     def test_its_manifest_is_read_without_importing_it(self, manifest: Manifest) -> None:
         """A municipality can see what a plugin asks for before any of its code has run."""
         program = (
-            "import sys; from mykey_testkit.plugin_hub import manifest_of; "
-            f"manifest_of({self.plugin!r}); print({manifest.package!r} in sys.modules)"
+            "import sys; from importlib.metadata import entry_points; "
+            "from mykey_core.plugins.manifest import read_manifest; "
+            f"(point,) = entry_points(group='mykey.plugins', name={self.plugin!r}); "
+            f"read_manifest(point.value, {self.plugin!r}); print({manifest.package!r} in sys.modules)"
         )
         done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
         assert done.stdout.strip() == "False"
@@ -115,8 +117,10 @@ class PluginConformance:
 
     def test_a_missing_grant_makes_it_inactive(self, make_hub: MakeHub, manifest: Manifest) -> None:
         """Each grant that is left out is named as the reason; the hub runs on without the plugin."""
+        hub = make_hub(self.plugin)
         for grant in sorted(manifest.requests.grants):
-            report = self._made(make_hub, without=grant).report
+            hub.configure(without=grant)
+            report = hub.report
             assert report.state is PluginState.INACTIVE, grant
             assert grant in report.reason
 

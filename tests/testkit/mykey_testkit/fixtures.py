@@ -8,7 +8,7 @@ from mykey_testkit.audit import audit_town
 from mykey_testkit.hub import hub_database, library_hub, library_mould
 from mykey_testkit.jpki.fixtures import _jpki_process, jpki_service
 from mykey_testkit.pcsc_fixtures import _pcsc_directory, insert_card, private_pcscd
-from mykey_testkit.plugin_hub import make_hub
+from mykey_testkit.plugin_hub import hub_moulds, make_hub
 from mykey_testkit.postgres import postgres_server
 from mykey_testkit.softhsm import softhsm
 
@@ -23,6 +23,7 @@ __all__ = [
     "_pcsc_directory",
     "audit_town",
     "hub_database",
+    "hub_moulds",
     "insert_card",
     "jpki_service",
     "library_hub",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -55,6 +55,11 @@ class PluginHub(HubHarness):
 
     plugin: str = field(default="", kw_only=True)
 
+    def configure(self, *, without: str | None = None) -> None:
+        """Write `plugins.toml` anew, with all grants but `without`, and open the hub again."""
+        self.config.with_name("plugins.toml").write_text(plugins_toml([self.plugin], without=without), encoding="utf-8")
+        self.restart()
+
     @property
     def report(self) -> PluginReport:
         """The state of the plugin and the reason for it."""
@@ -97,8 +102,33 @@ class PluginHub(HubHarness):
 MakeHub = Callable[..., PluginHub]
 
 
+@dataclass
+class HubMoulds:
+    """Closed hubs on SQLite that are copied: what a test run asks for a second time is made once more and then kept."""
+
+    factory: pytest.TempPathFactory
+    asked: set[str] = field(default_factory=set)
+    made: dict[str, PluginHub] = field(default_factory=dict)
+
+    def like(self, plugin: str, text: str, services: Sequence[str], municipality: str) -> PluginHub | None:
+        """The mould of a hub with these settings; None when it is asked for the first time."""
+        key = repr((plugin, text, tuple(services), municipality))
+        if key in self.asked and key not in self.made:
+            folder = self.factory.mktemp("mould")
+            self.made[key] = PluginHub(folder, text, services, municipality=municipality, plugin=plugin)
+            self.made[key].close()
+        self.asked.add(key)
+        return self.made.get(key)
+
+
+@pytest.fixture(scope="session")
+def hub_moulds(tmp_path_factory: pytest.TempPathFactory) -> HubMoulds:
+    """What `make_hub` copies."""
+    return HubMoulds(tmp_path_factory)
+
+
 @pytest.fixture
-def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
+def make_hub(tmp_path: Path, hub_moulds: HubMoulds) -> Iterator[MakeHub]:
     """Make hubs: `make_hub("stamps")`, with `without`, `settings`, `others`, `database`, `municipality`, `may_fail`."""
     made: list[PluginHub] = []
 
@@ -116,7 +146,9 @@ def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
         folder.mkdir()
         services = [service.name for name in (plugin, *others) for service in manifest_of(name).services]
         text = plugins_toml([plugin], without=without, settings=settings) + plugins_toml_of(others)
-        made.append(PluginHub(folder, text, services, database=database, municipality=municipality, plugin=plugin))
+        mould = hub_moulds.like(plugin, text, services, municipality) if database is None else None
+        options: dict[str, Any] = {"database": database, "municipality": municipality, "mould": mould}
+        made.append(PluginHub(folder, text, services, plugin=plugin, **options))
         report = made[-1].report
         assert may_fail or without is not None or report.state is PluginState.ACTIVE, (
             f"{plugin} is {report.state}: {report.reason}"

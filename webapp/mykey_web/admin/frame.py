@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from uuid import UUID
 
 from flask import Blueprint
+from markupsafe import Markup, escape
 
 from mykey_core.administration.files import ConfigurationFiles
 from mykey_core.errors import Refusal
@@ -16,6 +18,7 @@ from mykey_web.pages.areas import ADMINISTRATOR, require_role
 from mykey_web.sessions.browser import portal
 
 blueprint = Blueprint("admin", __name__)
+_CODE = re.compile(r"`([^`]+)`")
 PAGES = ("home", "plugins", "points", "terminals", "members", "trust", "campaigns", "audit", "jobs", "settings")
 NAVIGATION = tuple(
     NavigationItem(Area.ADMIN, f"admin.{name}.title", f"admin.{name}", order)
@@ -51,6 +54,11 @@ def actor() -> str:
 def files() -> ConfigurationFiles:
     """The hub's files of settings with their history."""
     return ConfigurationFiles(hub().database, town())
+
+
+def with_code(text: str) -> Markup:
+    """A text whose `commands` are set as code; everything else is escaped."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def uuid_of(text: str | None) -> UUID:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
+from markupsafe import Markup
 from sqlalchemy import select
 
 from mykey_core.clock import TOKYO
@@ -13,7 +14,7 @@ from mykey_core.diagnosis.findings import Finding, Level, catalogue
 from mykey_core.diagnosis.running import check_hub
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import audit_record
-from mykey_web.admin.frame import blueprint, hub, now, town
+from mykey_web.admin.frame import blueprint, hub, now, town, with_code
 from mykey_web.api import charts
 from mykey_web.design.wording import t
 from mykey_web.pages.frame import render
@@ -63,9 +64,9 @@ def title_of(finding: Finding) -> str:
     return catalogue().get(finding.title.key, language())
 
 
-def text_of(finding: Finding) -> str:
+def text_of(finding: Finding) -> Markup:
     """What was found, in the reader's language."""
-    return catalogue().get(finding.text.key, language(), finding.text.values)
+    return with_code(catalogue().get(finding.text.key, language(), finding.text.values))
 
 
 def _taps(session: Session) -> tuple[list[str], list[int], list[int]]:

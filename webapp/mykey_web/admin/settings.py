@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from flask import redirect, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from mykey_core.administration.files import AdministrationRefused, Change, Proposal
@@ -13,7 +14,7 @@ from mykey_core.administration.setting_changes import member_called, propose, va
 from mykey_core.administration.setting_members import Member, members
 from mykey_core.errors import Refusal
 from mykey_core.translations import load_catalogue
-from mykey_web.admin.frame import actor, blueprint, files, hub, now
+from mykey_web.admin.frame import actor, blueprint, files, hub, now, with_code
 from mykey_web.admin.lists import page_number
 from mykey_web.api import redirect_after
 from mykey_web.design.wording import t
@@ -73,9 +74,9 @@ def undo(change_id: UUID) -> Response | str:
     return _form(member, propose(_file(), member, value), value, undone=change)
 
 
-def meaning(member: Member) -> str:
+def meaning(member: Member) -> Markup:
     """What a member means, in the reader's language."""
-    return load_catalogue("mykey_core.administration", "administration").get(member.wording, language())
+    return with_code(load_catalogue("mykey_core.administration", "administration").get(member.wording, language()))
 
 
 def value_text(member: Member, value: str) -> str:

@@ -34,6 +34,15 @@ def exceptions_without_words(_logger: object, _name: str, event: Event) -> Event
     return event
 
 
+def exceptions_as_lines(_logger: object, _name: str, event: Event) -> Event:
+    """The same for a person: a line for each exception and each place, which is what the renderer of text takes."""
+    if "exception" in event:
+        event["exception"] = "\n".join(
+            line for one in event["exception"] for line in (one["type"], *(f"  {place}" for place in one["places"]))
+        )
+    return event
+
+
 def with_request_id(_logger: object, _name: str, event: Event) -> Event:
     """Add the id of the request that this thread is busy with."""
     if REQUEST_ID.get():
@@ -50,16 +59,16 @@ def configure_logs(form: str = "json", level: int = logging.INFO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         exceptions_without_words,
     ]
-    last = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.JSONRenderer(ensure_ascii=False)]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        else [exceptions_as_lines, structlog.dev.ConsoleRenderer(colors=False)]
     )
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared[:1], structlog.stdlib.ExtraAdder({"endpoint", "method", "status", "milliseconds"}),
                            *shared[1:]],
-        processors=[remove, last],
+        processors=[remove, *last],
     )  # fmt: skip
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)

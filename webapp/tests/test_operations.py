@@ -9,13 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Never
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
 
-from mykey_core.errors import ConfigurationError
+from mykey_core.audit.keeper import keeper_of
+from mykey_core.errors import ConfigurationError, StorageUnavailable
 from mykey_core.logs import configure_logs
+from mykey_core.worker.schedules import Schedules
+from mykey_core.worker.tables import plugin_schedule
 from mykey_testkit.browsers import citizen_client
 from mykey_testkit.hub import HubHarness
 from mykey_web.app import create_app
@@ -24,6 +29,7 @@ from mykey_web.demo.town import make_town
 
 TOKEN = "a-token-that-only-prometheus-has"
 CANARY = "10000017"
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def with_token(hub: HubHarness, folder: Path) -> HubHarness:
@@ -154,6 +160,21 @@ def test_no_canary_reaches_the_log(library_hub: HubHarness, lines: io.StringIO) 
         assert word not in text
 
 
+def test_an_exception_is_told_as_text_too(lines: io.StringIO) -> None:
+    """The form for a person has type and places on lines of their own, and not the words either."""
+    configure_logs("text")
+    handler = logging.getLogger().handlers[-1]
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(lines)
+    try:
+        raise ValueError("山田 太郎")
+    except ValueError:
+        logging.getLogger("mykey_web.app").exception("unexpected")
+    told = lines.getvalue()
+    assert "ValueError\n  test_operations.py:" in told
+    assert "山田" not in told
+
+
 def test_an_exception_is_told_without_its_words(lines: io.StringIO) -> None:
     """Type and places are there, of its cause as well; what somebody typed is not."""
     try:
@@ -194,3 +215,47 @@ def test_the_server_in_production(tmp_path: Path, workers: str) -> None:
     assert not server.running
     for line in log.read_text().splitlines():
         json.loads(line)
+
+
+def test_the_reference_names_every_metric(library_hub: HubHarness, tmp_path: Path) -> None:
+    """Name, type and labels on the page are those of a hub in which all has happened; alert rules use no other."""
+    hub = with_token(library_hub, tmp_path)
+    hub.terminal().tap("adult", "library-desk", "link", patron_number=CANARY)
+    guard = hub.hub.plugins.plugins["library"].guard
+    with pytest.raises(ZeroDivisionError), guard.watching("mykey_tap"):
+        raise ZeroDivisionError
+    hub.app.test_client().get("/healthz")
+    keeper_of(hub.settings, hub.hub.database, hub.clock).tick()
+    Schedules(hub.hub.database, "132217").release(hub.hub.plugins.jobs(), hub.clock())
+    with hub.hub.database.writing() as session:
+        own = plugin_schedule.c.municipality == "132217"
+        session.execute(update(plugin_schedule).where(own).values(finished_at=hub.clock()))
+    found: dict[str, tuple[str, ...]] = {}
+    for family in text_string_to_metric_families(exposed(hub)):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        for sample in family.samples:
+            labels = tuple(sorted(set(sample.labels) - {"municipality", "le"}))
+            if not sample.name.endswith("_created"):
+                found[name] = (family.type, *labels)
+    page = (_ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(mykey_\w+)` \| (\w+) \| ([^|]*)\|", page, re.MULTILINE)
+    assert {name: (kind, *sorted(re.findall(r"\w+", labels))) for name, kind, labels in rows} == found
+    rules = (_ROOT / "packaging/prometheus/mykey-alerts.yml").read_text(encoding="utf-8")
+    used = {name.removesuffix("_bucket") for name in re.findall(r"\bmykey_[a-z_]+", rules)}
+    assert used <= set(found)
+
+
+def test_metrics_while_the_database_is_away(library_hub: HubHarness, tmp_path: Path) -> None:
+    """The parts that need it are named as missing, the others are told, and a load balancer hears 503."""
+    hub = with_token(library_hub, tmp_path)
+
+    def gone() -> Never:
+        raise StorageUnavailable("gone")
+
+    object.__setattr__(hub.hub.database, "reading", gone)
+    samples = scraped(hub)
+    assert samples["mykey_collector_success", "outbox"] == 0
+    assert samples["mykey_collector_success", "revocation"] == 1
+    assert samples["mykey_check_level", "database"] == 2
+    assert hub.app.test_client().get("/readyz").status_code == 503
+    assert hub.app.test_client().get("/healthz").status_code == 200

@@ -13,15 +13,23 @@ from typing import Never
 
 import httpx
 import pytest
+from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
+from mykey_cardap.emulator import InProcessTransport
+from mykey_cardap.emulator.cards import make_card
+from mykey_cardap.jpki import JpkiSession
+from mykey_cardap.kinds import CertificateKind
 from mykey_core.audit.keeper import keeper_of
+from mykey_core.clock import tokyo_date
 from mykey_core.errors import ConfigurationError, StorageUnavailable
 from mykey_core.logs import configure_logs
 from mykey_core.worker.schedules import Schedules
 from mykey_core.worker.tables import plugin_schedule
 from mykey_testkit.browsers import citizen_client
+from mykey_testkit.canaries import canaries, sung
+from mykey_testkit.clock import ManualClock
 from mykey_testkit.hub import HubHarness
 from mykey_web.app import create_app
 from mykey_web.demo import processes
@@ -156,8 +164,16 @@ def test_no_canary_reaches_the_log(library_hub: HubHarness, lines: io.StringIO) 
     text = lines.getvalue()
     assert len(text.splitlines()) > 8
     assert CANARY not in text
-    for word in ("Authorization", "Bearer", "mykey-session", "127.0.0.1"):
+    assert sung(text, canaries("adult")) == []
+    for word in ("Authorization", "Bearer", "mykey-session", "127.0.0.1", "1234", serial_of("adult")):
         assert word not in text
+
+
+def serial_of(persona: str) -> str:
+    """The serial number of the authentication certificate, as a log would write it."""
+    card = JpkiSession(InProcessTransport(make_card(persona, today=tokyo_date(ManualClock().now))))
+    card.verify_pin("authentication", b"1234")
+    return str(x509.load_der_x509_certificate(card.read_certificate(CertificateKind.AUTHENTICATION)).serial_number)
 
 
 def test_an_exception_is_told_as_text_too(lines: io.StringIO) -> None:

@@ -5,6 +5,7 @@ Typed and checked on loading; unsafe combinations stop the start. Objects are ma
 
 from __future__ import annotations
 
+import os
 import tomllib
 from datetime import timedelta
 from enum import StrEnum
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mykey_core.errors import ConfigurationError
+from mykey_core.settings_environment import overlay
 from mykey_core.trust.revocation.budget import RiskClass
 
 Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
@@ -119,20 +121,28 @@ class RevocationSettings(_Model):
         return self
 
 
+class _Table(_Model):
+    """A file as far as this module knows it."""
+
+    revocation: RevocationSettings
+
+
 def load_settings(path: Path) -> RevocationSettings:
-    """Read the `[revocation]` table of a TOML file. Relative paths are relative to that file.
+    """Read the `[revocation]` table of a TOML file. Relative paths are relative to that file; the environment wins.
 
     Raises:
         ConfigurationError: the file cannot be read, or a value is wrong; the message says which and what to do.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("revocation")
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(str(path), f"cannot be read ({error.strerror}): name an existing file") from error
     except ValueError as error:
         raise ConfigurationError(str(path), f"is no TOML: {error}") from error
+    table = raw.get("revocation")
     if not isinstance(table, dict):
         raise ConfigurationError("revocation", f"there is no table [revocation] in {path}: add one")
+    overlay(raw, _Table, os.environ)
     return parse_settings(table, base=path.parent)
 
 

@@ -198,3 +198,42 @@ def test_the_policy_template_lets_a_public_hub_reach_the_agent(
     finally:
         browser.close()
         agent.stop()
+
+
+TEXTS = """() => {
+  const found = [];
+  const walk = (node) => {
+    if (node.shadowRoot) walk(node.shadowRoot);
+    for (const child of node.childNodes) {
+      if (child.nodeType === Node.TEXT_NODE) child.textContent.trim() && found.push(child.textContent.trim());
+      else if (!["STYLE", "SCRIPT"].includes(child.nodeName)) walk(child);
+    }
+  };
+  walk(document.body);
+  return found;
+}"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace of its own needs root")
+def test_chromium_understands_every_line_of_the_policy(
+    playwright_session: Playwright, chromium: str, chromium_flags: list[str], tmp_path: Path
+) -> None:
+    """Chromium's own list of policies finds no error in the template, and one in a value that is wrong on purpose."""
+    policy = json.loads(POLICY.read_text(encoding="utf-8"))
+    for forbids_the_list in ("URLBlocklist", "IncognitoModeAvailability", "DeveloperToolsAvailability"):
+        del policy[forbids_the_list]
+    policy["HomepageLocation"] = 7
+    program = _managed_chromium(tmp_path, chromium, policy)
+    browser = playwright_session.chromium.launch(executable_path=program, args=chromium_flags)
+    try:
+        page = browser.new_page()
+        page.goto("chrome://policy")
+        page.wait_for_function(f"() => ({TEXTS})().includes('TranslateEnabled')")
+        told: list[str] = page.evaluate(TEXTS)
+    finally:
+        browser.close()
+    rows = [at for at, word in enumerate(told) if word in policy and told[at + 4 : at + 5] == ["Mandatory"]]
+    states = {told[at]: told[at + 5] for at in rows}
+    assert states.pop("HomepageLocation") == "Error"
+    assert states.keys() == policy.keys() - {"HomepageLocation"}
+    assert set(states.values()) <= {"OK", "Deprecated"}

@@ -130,7 +130,9 @@ def test_delegations_of_both_sides(library_hub: HubHarness, reader: PageClient) 
     end = {"delegation": str(made.delegation_id)}
     assert third.post("/my/delegations/end", end).status_code == 403
     assert family.post("/my/delegations/end", end).status_code == 303
-    assert "Ended" in reader.get("/my/delegations", headers=EN).text
+    ended = reader.get("/my/delegations", headers=EN).text
+    assert re.search(r"Ended on</dt><dd>2 November 2026", ended)
+    assert "Ends on" not in ended
 
 
 def test_the_export_holds_everything_and_nobody_else(reader: PageClient, library_hub: HubHarness) -> None:

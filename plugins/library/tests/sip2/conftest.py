@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import shutil
 import socket
 import threading
 import time
@@ -46,15 +47,25 @@ TITLES = {"A1000001": "銀河鉄道の夜", "A1000002": "ポケット竹取", "A
 
 
 class Library:
-    """The embedded store on a file of its own, with the plugin's tables and sample patrons and items."""
+    """The embedded store on a file of its own, with the plugin's tables and sample patrons and items.
 
-    def __init__(self, folder: Path, *, items: int = 40) -> None:
-        self._database = open_database(f"sqlite:///{folder / 'library.db'}", TOWN)
-        tables.metadata.create_all(self._database.engine)
+    `mould` is the file of one that has been disposed of, which is copied instead of filled.
+    """
+
+    def __init__(self, folder: Path, *, items: int = 40, mould: Path | None = None) -> None:
+        self.file = folder / "library.db"
+        if mould is not None:
+            shutil.copyfile(mould, self.file)
+        self._database = open_database(f"sqlite:///{self.file}", TOWN)
         self.now = NOW
         self.fault: Exception | None = None  # what goes wrong after the library has been opened
         self.slow = 0.0  # seconds that every message takes
         self.barcodes = [f"A{1000001 + number}" for number in range(items)]
+        if mould is None:
+            self._fill()
+
+    def _fill(self) -> None:
+        tables.metadata.create_all(self._database.engine)
         with self.begin() as (_, database):
             rows = Rows(database)
             for number in PATRONS:
@@ -123,10 +134,18 @@ def server_settings(**account: Any) -> ServerSettings:
     )
 
 
+@pytest.fixture(scope="session")
+def filled_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a store that is filled once and then only copied."""
+    made = Library(tmp_path_factory.mktemp("filled"))
+    made.dispose()
+    return made.file
+
+
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def library(tmp_path: Path, filled_library: Path) -> Iterator[Library]:
     """The library behind the server."""
-    made = Library(tmp_path)
+    made = Library(tmp_path, mould=filled_library)
     yield made
     made.dispose()
 

@@ -96,7 +96,9 @@ def test_password_line() -> None:
 
 
 @pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("after", [0.0, 0.01, 0.03])
+@pytest.mark.parametrize(
+    "after", [0.01, pytest.param(0.0, marks=pytest.mark.nightly), pytest.param(0.03, marks=pytest.mark.nightly)]
+)
 def test_the_server_is_killed_in_the_middle(library_hub: Any, tmp_path: Path, after: float) -> None:
     """SIGKILL during a checkout, a new server on the same port: what the client then says is what the store says."""
     machines, _ = _files(tmp_path)

@@ -15,6 +15,11 @@ from mykey_web.admin.frame import catalogue
 SAMPLES = {"uuid": "00000000-0000-7000-8000-000000000000", "name": "library", "kind": "pdf"}
 
 
+@pytest.fixture
+def hub_database() -> None:
+    """SQLite is enough: nothing here depends on the database."""
+
+
 def rules(hub: HubHarness, method: str) -> list[Rule]:
     """All routes of the administration that take `method`."""
     every = hub.app.url_map.iter_rules()
@@ -61,6 +66,17 @@ def test_no_act_without_the_token_of_the_form(library_hub: HubHarness) -> None:
         assert answer.status_code == 403, rule.rule
         assert answer.get_json()["code"].startswith("csrf"), rule.rule
     assert len(library_hub.audit()) == before
+
+
+@pytest.mark.parametrize(
+    ("roles", "place"), [(["administrator"], "/admin/"), (["administrator", "clerk"], "/counter/")]
+)
+def test_an_administrator_is_led_to_the_administration(library_hub: HubHarness, roles: list[str], place: str) -> None:
+    """After signing in: to where the work is; whoever works at the counter too finds the way at the foot of a page."""
+    staff_client(library_hub, "adult", roles)
+    again = PageClient(library_hub)
+    assert again.sign_in("adult", "staff").get_json()["next"] == place
+    assert 'href="/admin/"' in again.get(place).text
 
 
 def test_looking_writes_nothing(library_hub: HubHarness) -> None:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 
 from mykey_core.clock import TOKYO
-from mykey_core.diagnosis.before import check_files
+from mykey_core.diagnosis.before import check_files, clock
 from mykey_core.diagnosis.findings import Finding, Level, catalogue
 from mykey_core.diagnosis.running import check_hub
 from mykey_core.storage.session import Session
@@ -34,7 +34,7 @@ _PAGES = {
 @blueprint.get("/")
 def home() -> str:
     """Health of every part, and taps a day."""
-    found = sorted([*check_files(hub().settings, now()), *check_hub(hub())], key=lambda one: _WORST[one.level])
+    found = sorted([*check_files(hub().settings, now()), *clock(), *check_hub(hub())], key=lambda one: _WORST[one.level])
     shown, more = _shortened(found)
     with hub().database.reading() as session:
         days, done, refused = _taps(session)

@@ -18,7 +18,7 @@ from mykey_core.portal.sessions import SessionKind
 from mykey_core.translations import LANGUAGES, Catalogue
 from mykey_web.design import dates
 from mykey_web.design.wording import frame_catalogue, localised, t, words
-from mykey_web.pages.areas import Mounted, here, is_local_path, mounted, staff
+from mykey_web.pages.areas import ADMINISTRATOR, Mounted, here, is_local_path, mounted, staff
 from mykey_web.sessions.browser import current, language, portal
 from mykey_web.sessions.csrf import FIELD, SAFE_METHODS
 from mykey_web.sessions.headers import reads_card
@@ -91,6 +91,7 @@ class PageFrame:
         self.kind = None if session is None else session.kind.value
         member = staff()
         self.member = None if member is None else member.title
+        self.administers = member is not None and ADMINISTRATOR in member.roles
         self.watches_card = self.signed_in and session is not None and session.method == "card"
         if self.watches_card:
             reads_card()  # the script that looks whether the card is still there

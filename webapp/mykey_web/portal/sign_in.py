@@ -11,12 +11,13 @@ from flask import Blueprint, Response, abort, current_app, jsonify, redirect, re
 from markupsafe import Markup
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from mykey_core.counter.acts import CLERKS
 from mykey_core.portal.challenges import Audience
 from mykey_core.portal.sessions import SessionKind
 from mykey_core.portal.sign_in import SignedIn
 from mykey_core.translations import LANGUAGES
 from mykey_web.design.wording import frame_catalogue
-from mykey_web.pages.areas import is_local_path
+from mykey_web.pages.areas import ADMINISTRATOR, is_local_path
 from mykey_web.pages.frame import render
 from mykey_web.portal.bodies import challenge_id, challenge_json, json_body, token_of
 from mykey_web.sessions.browser import address, current, portal
@@ -27,6 +28,7 @@ _BEGIN = "20/minute"  # a computer at a counter signs many people in
 _PROVE = "20/minute"
 _CODES = "10/minute"  # codes of hand-overs that a computer may try
 _SHOWN = 4  # signs in a group of a code
+_AT_THE_COUNTER = {*CLERKS, "auditor"}
 
 
 @blueprint.get("/")
@@ -186,6 +188,8 @@ def _after(done: SignedIn, wanted: object) -> str:
         return request.script_root + wanted
     if done.staff is None:
         return url_for("my.home")
+    if ADMINISTRATOR in done.staff.roles and not done.staff.roles & _AT_THE_COUNTER:
+        return url_for("admin.home")
     return url_for("counter.home" if "counter.home" in current_app.view_functions else "pages.home")
 
 

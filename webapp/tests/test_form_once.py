@@ -18,6 +18,8 @@ from mykey_testkit.hub import HubHarness, sign_challenge
 from mykey_web.pages import once
 
 EN = {"Accept-Language": "en", "Accept": "text/html"}
+embedded = pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+"""What the database has no part in is tried on one."""
 KEY = {"form_key": "one-form-0001"}
 MESSAGE = {"title": "お知らせ", "text": "本が届きました", "language": "ja", **KEY}
 
@@ -54,6 +56,7 @@ def code(answer: Any) -> str:
     return found[1]
 
 
+@embedded
 def test_every_form_has_a_key_of_its_own(clerk: PageClient) -> None:
     """The field comes with the token of the session, in the hub's forms and in plugins', and never twice the same."""
     shown = clerk.get(record(clerk), headers=EN).get_data(as_text=True)
@@ -72,6 +75,7 @@ def test_a_form_sent_twice_is_done_once(library_hub: HubHarness, clerk: PageClie
     assert messages(library_hub) == 1
 
 
+@embedded
 def test_other_content_is_another_act(library_hub: HubHarness, clerk: PageClient) -> None:
     """Somebody goes back, writes something else and sends it: that is not what was sent before."""
     where = record(clerk)
@@ -80,6 +84,7 @@ def test_other_content_is_another_act(library_hub: HubHarness, clerk: PageClient
     assert messages(library_hub) == 2
 
 
+@embedded
 def test_another_browser_has_keys_of_its_own(library_hub: HubHarness, clerk: PageClient) -> None:
     """A key that somebody else has used says nothing, and does not stand in the way."""
     body = {"mykey_id": "ZZZZ9999", "purpose": "asked", **KEY}
@@ -111,6 +116,7 @@ def test_two_at_once(library_hub: HubHarness, clerk: PageClient, monkeypatch: py
     assert messages(library_hub) == 1
 
 
+@embedded
 def test_a_refusal_is_decided_anew(library_hub: HubHarness, clerk: PageClient) -> None:
     """A record that was closed, then opened again: the same form is not answered by the old refusal."""
     where = record(clerk)
@@ -156,6 +162,7 @@ def test_an_answer_that_was_not_kept(
     assert messages(library_hub) == 1
 
 
+@embedded
 def test_a_code_that_is_shown_once_is_shown_to_who_lost_it(library_hub: HubHarness, clerk: PageClient) -> None:
     """A page is answered as it was; the database holds it sealed, so that nobody reads an invitation there."""
     first = clerk.post("/admin/members/test-administrator-clerk/invite", KEY)
@@ -171,6 +178,7 @@ def test_a_code_that_is_shown_once_is_shown_to_who_lost_it(library_hub: HubHarne
     assert not any(word in kept for word in shown if not word.islower())
 
 
+@embedded
 def test_a_file_is_fetched_as_often_as_wanted(library_hub: HubHarness) -> None:
     """A download leaves its page as it is, and so its key: each one is a new one, with its record in the audit."""
     citizen = citizen_client(library_hub, "adult")
@@ -193,3 +201,16 @@ def test_an_act_by_card_whose_answer_was_lost(library_hub: HubHarness, clerk: Pa
     assert answers[0]["next"].startswith("/counter/cases/")
     assert answers[0] == answers[1]
     assert len(library_hub.audit("counter.identity_checked")) == 1
+
+
+@embedded
+def test_a_second_click_on_sign_out(library_hub: HubHarness, clerk: PageClient) -> None:
+    """There is nothing left to end: no word of forgery, but the sign-in page again, of staff for staff."""
+    token, where = clerk.csrf_token(), {"base_url": library_hub.origin}
+    http = clerk._http
+    headers = {"Referer": f"{library_hub.origin}/counter/"}
+    answers = [
+        http.post("/sign-in/sign-out", data={"csrf_token": token}, headers=headers, **where).location for _ in range(2)
+    ]
+    assert answers == ["/sign-in/staff"] * 2
+    assert http.post("/sign-in/sign-out", data={"csrf_token": token}, **where).location == "/sign-in/"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Blueprint, Flask, current_app, g, redirect, request, url_for
 from sqlalchemy import bindparam, select
@@ -85,6 +85,8 @@ def guard() -> Response | None:
     place = here()
     if place is None or place.area is Area.POINT_API:
         return None
+    if request.endpoint == "sign_in.sign_out" and current().session is None:
+        return _signed_out_before()
     if request.method not in SAFE_METHODS:
         check_csrf(request, current().token if current().session else None, portal().hub.settings.origin)
     if place.area is Area.CITIZEN:
@@ -150,6 +152,13 @@ def _staff_only(area: Area) -> Response | None:
     if area is Area.ADMIN:
         require_role(ADMINISTRATOR)
     return None
+
+
+def _signed_out_before() -> Response:
+    """The second click on "sign out": there is no session to end any more, and nothing that could be forged."""
+    came_from = urlsplit(request.referrer or "").path.removeprefix(request.script_root)
+    staff_page = came_from.startswith((PREFIXES[Area.STAFF], PREFIXES[Area.ADMIN]))
+    return _to("sign_in.staff" if staff_page else "sign_in.citizen")
 
 
 def _to(endpoint: str) -> Response:

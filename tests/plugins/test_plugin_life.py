@@ -215,5 +215,5 @@ def test_a_plugin_is_offered_at_the_service_points_that_the_town_names(
     terminal = hub.terminal()
     answer = terminal.act("stall-desk", "open")
     assert (answer["code"] if "code" in answer else answer["result"]["code"]) == code
-    listed = {one["name"] for one in terminal.get("/services").get_json()["services"]}
+    listed = {one["service"] for one in terminal.get("/services").get_json()["services"]}
     assert ("stall-desk" in listed) is (code == "stall.done")

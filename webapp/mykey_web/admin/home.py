@@ -34,7 +34,8 @@ _PAGES = {
 @blueprint.get("/")
 def home() -> str:
     """Health of every part, and taps a day."""
-    found = sorted([*check_files(hub().settings, now()), *clock(), *check_hub(hub())], key=lambda one: _WORST[one.level])
+    every = [*check_files(hub().settings, now()), *clock(), *check_hub(hub())]
+    found = sorted(every, key=lambda one: _WORST[one.level])
     shown, more = _shortened(found)
     with hub().database.reading() as session:
         days, done, refused = _taps(session)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mykey_terminal.tap import TapReport
 from mykey_testkit.postgres import fresh_database
 from mykey_testkit.served import ServedTown
+from mykey_web.demo.town import make_town
 
 pytestmark = pytest.mark.timeout(180)
 _TERMINALS = 4
@@ -123,3 +128,14 @@ def test_a_hub_that_does_not_open_says_why_and_ends(tmp_path: Path) -> None:
         served.town.config.with_name("audit-key.pem").unlink()
         with pytest.raises(AssertionError, match="audit_key_file"):
             served.serve()
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    """No backtrace, a status that systemd sees, and what to do."""
+    town = make_town(tmp_path, "http://127.0.0.1:8000", datetime.now(UTC), fill=lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = [sys.executable, "-m", "mykey_core", "serve", "--config", str(town.config), "--port", str(port)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(rf"Error: port {port} of 127.0.0.1 cannot be had .*--port\n", done.stderr)

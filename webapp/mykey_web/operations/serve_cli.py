@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ def serve(config: Path, towns: Path | None, host: str, port: int, workers: int, 
         _check(config, towns)
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
+    _check_port(host, port)
     configure_logs(logs)
     multiprocessing.set_start_method("spawn", force=True)  # a fork would share what a library began in this process
     os.environ[CONFIG] = str(config.resolve())
@@ -63,6 +65,17 @@ def _check(config: Path, towns: Path | None) -> None:
 
     for town in read_towns(towns).town.values():
         load_settings(towns.parent / town.config)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Whether the port can be had: the server itself would answer with a backtrace."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        message = f"port {port} of {host} cannot be had ({reason}): end what listens there, or name another --port"
+        raise click.ClickException(message) from error
 
 
 @contextmanager

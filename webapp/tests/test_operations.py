@@ -153,6 +153,13 @@ def test_every_answer_has_an_id_that_the_log_has_too(library_hub: HubHarness, li
     assert (line["endpoint"], line["status"], line["logger"]) == ("probes.healthz", 200, "mykey.access")
 
 
+def test_what_a_guard_answers_is_told_by_its_view(library_hub: HubHarness, lines: io.StringIO) -> None:
+    """A redirect to the sign-in page counts for the page that was asked for."""
+    assert library_hub.app.test_client().get("/my/", base_url=library_hub.origin).status_code == 303
+    line = json.loads(lines.getvalue().splitlines()[-1])
+    assert (line["endpoint"], line["status"]) == ("my.home", 303)
+
+
 def test_no_canary_reaches_the_log(library_hub: HubHarness, lines: io.StringIO) -> None:
     """A tap, pages of a citizen, a wrong address with a number in it, a refused body: none of it is in the log."""
     terminal = library_hub.terminal()

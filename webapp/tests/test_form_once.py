@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from mykey_core.counter.cases import Cases
 from mykey_core.counter.desk import Desk
 from mykey_core.errors import StorageUnavailable
 from mykey_core.portal.messages import Messages
@@ -142,6 +143,28 @@ def test_an_act_that_was_undone_leaves_its_key_free(
     assert keys(library_hub) == []
     assert clerk.post(f"{where}/message", MESSAGE).status_code == 303
     assert messages(library_hub) == 1
+
+
+@embedded
+def test_what_is_written_beside_the_act_claims_nothing(
+    library_hub: HubHarness, clerk: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look-up is counted and the nonce used up before the act: where that fails, its form may be sent again."""
+    form = {"mykey_id": "ZZZZ9999", "purpose": "asked", **KEY}
+    challenge = clerk.post_json("/counter/card/challenge", {}).get_json()
+    body = {"id": challenge["id"], "token": sign_challenge("adult", challenge), "purpose": "asked"}
+    headers = {"Idempotency-Key": "a-tap", "X-CSRF-Token": clerk.csrf_token()}
+
+    def full(*_: Any) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cases, "open", full)
+        assert clerk.post("/counter/look-up", form).status_code == 503
+        tapped = clerk._http.post("/counter/look-up/card", base_url=library_hub.origin, json=body, headers=headers)
+        assert tapped.status_code == 503
+    assert keys(library_hub) == []
+    assert clerk.post("/counter/look-up", form).status_code == 303
 
 
 def test_an_answer_that_was_not_kept(

@@ -25,7 +25,8 @@ WEB = Path(str(mykey_web.__file__)).parent
 PARTS = ("title", "text", "what_to_do")
 # Words of the sources that raise or answer with a code: class, perhaps a status, and the code in quotes.
 _RAISED = re.compile(
-    r'\b(?:Refusal|TapRefused|TerminalRefused|AgentError|PairingError|Problem|problem_response)\(\s*(?:\d+,\s*)?"([a-z_]+)"'
+    r"\b(?:Refusal|TapRefused|TerminalRefused|AgentError|PairingError|Problem|problem_response)"
+    r'\(\s*(?:(?:\d+|status),\s*)?"([a-z_]+)"'
 )
 # What the contract of the API names although no code raises it by itself yet.
 _CONTRACT = {"plugin_quarantined"}

@@ -139,6 +139,11 @@ def report_flags(verdict: Verdict, pack_hash: str, subsidy: int, cash: int) -> i
     return flags
 
 
+def vouchers_text(units: tuple[int, ...]) -> str:
+    """The vouchers of each counted rider as they are stored."""
+    return " ".join(map(str, units))
+
+
 def verdict_row(verdict: Verdict, flags: int) -> dict[str, Any]:
     """The columns of a verdict."""
     reason, subsidy, cash, counted, over, units, pack_hash = verdict
@@ -148,7 +153,7 @@ def verdict_row(verdict: Verdict, flags: int) -> dict[str, Any]:
         "cash_yen": cash,
         "counted": counted,
         "over": over,
-        "units": None if units is None else " ".join(map(str, units)),
+        "units": None if units is None else vouchers_text(units),
         "flags": int(flags),
         "pack_hash": pack_hash,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import datetime
 from typing import Any
 
@@ -236,3 +237,18 @@ def test_a_use_given_back_counts_in_the_month_that_takes_it_back(fresh_town: Any
         town.close("2026-11")
         flags = _flags(town)
         assert (flags[second.ride_id] & 1, flags[third.ride_id] & 1) == (0, 1)
+
+
+def test_the_breakdown_is_quoted_where_it_has_to_be(taxi_town: Any, tmp_path: Any) -> None:
+    """Zones with commas, quotation marks and line ends, or none at all, are read back by `csv` as they were."""
+    one = taxi_town.add_rider("one")
+    places = ["駅前", "北,南", '"角"', "上\n下", None]
+    for day, place in enumerate(places, start=1):
+        zones = {"board_zone": "inside", "alight_zone": place}
+        assert taxi_town.ride([one], f"2026-10-{day:02d}T10:00", **zones).reason is None
+    month = taxi_town.close("2026-10")
+    Documents(taxi_town.begin, month, tmp_path, programme="マイタク").write()
+    with (tmp_path / "rides-2026-10-op0.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["alight_zone"] for row in rows] == [place or "" for place in places]
+    assert [row["subsidy_yen"] for row in rows] == ["715"] * len(places)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from mykey_taxi.rules.amounts import Amount, solo_amount
@@ -11,6 +12,7 @@ from mykey_taxi.rules.pack import WEEKDAYS, Hours, Pack
 
 NO_LIMIT: Final = 1 << 60
 _MONTHS: Final = 12
+_FARES: Final = 4_096
 _MONDAY: Final = 1  # date.toordinal() % 7 of a Monday
 
 
@@ -30,9 +32,9 @@ class Rules:
     """What `judge` reads of a pack; made once for each pack."""
 
     __slots__ = (
-        "_closed", "as_solo", "base_is_meter", "check_alight", "first_minute", "hash", "inside", "inside_either",
-        "last_minute", "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year", "prorated",
-        "reject_offline", "require", "solo", "voucher",
+        "_closed", "always_open", "as_solo", "base_is_meter", "check_alight", "first_minute", "hash", "inside",
+        "inside_either", "last_minute", "max_shared", "max_solo", "pack", "per_day", "per_rider", "per_year",
+        "prorated", "reject_offline", "require", "solo", "voucher",
     )  # fmt: skip
 
     def __init__(self, pack: Pack) -> None:
@@ -56,7 +58,8 @@ class Rules:
         self.max_shared = subsidy.shared.max_vouchers or 0
         self.per_rider = subsidy.shared.per_rider or 0
         self.as_solo = subsidy.shared.as_solo
-        self.solo: Amount = solo_amount(subsidy)
+        self.solo: Amount = lru_cache(_FARES)(solo_amount(subsidy))  # fares repeat: a look-up, not a computation
+        self.always_open = not self._closed
 
     def closed_on(self, day: int) -> bool:
         """True on a day of the week without service."""

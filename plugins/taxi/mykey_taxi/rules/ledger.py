@@ -89,7 +89,7 @@ class Ledger:
     """The uses of every rider: on the day under way, and by fiscal year.
 
     `uses_on(day)` gives rides, `uses_in(year)` uses of what was settled before (ordinal of the day, fiscal year).
-    `day`, `rules` and `year_of_day` are those of the ride under way.
+    `day`, `rules`, `year_of_day`, `minute` (since 1970) and `minute_of_day` are those of the ride under way.
     """
 
     def __init__(
@@ -103,6 +103,8 @@ class Ledger:
         self._uses_on = uses_on
         self._uses_in = uses_in
         self.day = 0
+        self.minute = -1 << 62
+        self.minute_of_day = 0
         self.year_of_day = 0
         self.rules: Rules
         self._before_today: Counts = {}

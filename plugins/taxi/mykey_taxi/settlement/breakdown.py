@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
@@ -48,7 +50,7 @@ _HEAD: Final = (
 )  # fmt: skip
 BYTE_ORDER_MARK: Final = "\ufeff"
 """For spreadsheets. Written once: Python's own codec `utf-8-sig` is asked again for each of a million lines."""
-_SUBSIDY: Final = _HEAD.index("subsidy_yen")
+_SUBSIDY: Final = 9  # its place in a `SettledRide`
 
 
 class Breakdown:
@@ -61,7 +63,7 @@ class Breakdown:
         self._folder = folder
         self._month = month
         self._files = ExitStack()
-        self._writers: dict[str, Any] = {}
+        self._opened: dict[str, TextIO] = {}
         self._unfinished = folder
         self.days: dict[str, dict[int, list[int]]] = {}
         self.rides = 0
@@ -77,36 +79,25 @@ class Breakdown:
 
     def hear(self, rides: list[SettledRide]) -> None:
         """Write some more rides, in their order; `operator, board, …` as in `SettledRide`."""
-        lines: dict[str, list[tuple[Any, ...]]] = {}
-        minute, day, text, time = -1, 0, "", ""
-        for operator, board, ride_id, terminal, seq, start, end, meter, discount, subsidy, cash, counted, pack in rides:
-            if board // MINUTE != minute:  # many rides begin in the same minute, and they come in its order
-                minute = board // MINUTE
-                today, of_day = day_and_minute(board)
-                if today != day:
-                    self._write(lines, day)
-                    lines, day, text = {}, today, date.fromordinal(today).isoformat()
-                time = _TIMES[of_day]
-            own = lines.get(operator)
-            if own is None:
-                own = lines[operator] = []
-            riders = counted.bit_count()
-            own.append((text, time, ride_id, terminal, seq, start, end, meter, discount, subsidy, cash, riders, pack))
-        self._write(lines, day)
-        self.rides += len(rides)
-
-    def _write(self, lines: dict[str, list[tuple[Any, ...]]], day: int) -> None:
-        """Lines of one day by operator."""
-        for operator, rows in lines.items():
-            self._writer(operator).writerows(rows)
+        groups = _grouped(rides, _line)
+        plain = all(_is_plain(group.lines) for group in groups.values())
+        if not plain:  # something in it has to be quoted
+            groups = _grouped(rides, _cells)
+        for (operator, day), group in groups.items():
+            file = self._file(operator)
+            if plain:
+                file.write("".join(group.lines))
+            else:
+                csv.writer(file).writerows(group.lines)
             counts = self.days.setdefault(operator, {}).setdefault(day, [0, 0])
-            counts[0] += len(rows)
-            counts[1] += sum([row[_SUBSIDY] for row in rows])
+            counts[0] += len(group.lines)
+            counts[1] += group.yen
+        self.rides += len(rides)
 
     def read(self, begin: Begin) -> None:
         """Begin anew, from what is stored of the month."""
         self._files.close()
-        self._writers.clear()
+        self._opened.clear()
         self.days.clear()
         self.rides = 0
         with without_cycle_search():
@@ -116,7 +107,7 @@ class Breakdown:
     def finish(self, operators: list[str]) -> list[str]:
         """Move the files to their names, one for each of `operators`; the names."""
         for operator in operators:
-            self._writer(operator)
+            self._file(operator)
         self._files.close()
         names = [self._name(operator) for operator in operators]
         for name in names:
@@ -126,12 +117,60 @@ class Breakdown:
     def _name(self, operator: str) -> str:
         return f"rides-{self._month}-{operator}.csv"
 
-    def _writer(self, operator: str) -> Any:
-        writer = self._writers.get(operator)
-        if writer is None:
+    def _file(self, operator: str) -> TextIO:
+        file = self._opened.get(operator)
+        if file is None:
             path = self._unfinished / self._name(operator)
-            file: TextIO = self._files.enter_context(path.open("w", encoding="utf-8", newline=""))
+            file = self._opened[operator] = self._files.enter_context(path.open("w", encoding="utf-8", newline=""))
             file.write(BYTE_ORDER_MARK)
-            writer = self._writers[operator] = csv.writer(file)
-            writer.writerow(_HEAD)
-        return writer
+            csv.writer(file).writerow(_HEAD)
+        return file
+
+
+@dataclass(slots=True)
+class _Group:
+    """Lines of one operator and day, and their subsidy."""
+
+    lines: list[Any]
+    yen: int = 0
+
+
+def _grouped(rides: list[SettledRide], line: Callable[[str, str, SettledRide], Any]) -> dict[tuple[str, int], _Group]:
+    """Rides by operator and day, each as `line` makes it of date, time and ride."""
+    groups: dict[tuple[str, int], _Group] = {}
+    minute, day, text, time = -1, 0, "", ""
+    for ride_ in rides:
+        if ride_[1] // MINUTE != minute:  # many rides begin in the same minute, and they come in its order
+            minute = ride_[1] // MINUTE
+            today, of_day = day_and_minute(ride_[1])
+            if today != day:
+                day, text = today, date.fromordinal(today).isoformat()
+            time = _TIMES[of_day]
+        group = groups.get((ride_[0], day))
+        if group is None:
+            group = groups[ride_[0], day] = _Group([])
+        group.lines.append(line(text, time, ride_))
+        group.yen += ride_[_SUBSIDY]
+    return groups
+
+
+def _cells(text: str, time: str, ride_: SettledRide) -> tuple[Any, ...]:
+    _, _, ride_id, terminal, seq, start, end, meter, discount, subsidy, cash, counted, pack = ride_
+    place = (text, time, ride_id, terminal, seq, start, end)
+    return (*place, meter, discount, subsidy, cash, counted.bit_count(), pack)
+
+
+def _line(text: str, time: str, ride_: SettledRide) -> str:
+    """As `csv` writes `_cells` where nothing has to be quoted, in half the time; `_is_plain` tells."""
+    _, _, ride_id, terminal, seq, start, end, meter, discount, subsidy, cash, counted, pack = ride_
+    return (
+        f"{text},{time},{ride_id},{terminal},{seq},{start or ''},{end or ''},"
+        f"{meter},{discount},{subsidy},{cash},{counted.bit_count()},{pack}\r\n"
+    )
+
+
+def _is_plain(lines: list[str]) -> bool:
+    """Whether no value of these lines has a comma, a quotation mark or a line's end in it."""
+    text, count = "".join(lines), len(lines)
+    ends = text.count("\n") == text.count("\r") == count
+    return ends and text.count(",") == count * (len(_HEAD) - 1) and '"' not in text

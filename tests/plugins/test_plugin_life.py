@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -217,3 +218,6 @@ def test_a_plugin_is_offered_at_the_service_points_that_the_town_names(
     assert (answer["code"] if "code" in answer else answer["result"]["code"]) == code
     listed = {one["service"] for one in terminal.get("/services").get_json()["services"]}
     assert ("stall-desk" in listed) is (code == "stall.done")
+    signed = terminal.get("/terminal/configuration").get_json()["configuration"]
+    told = json.loads(urlsafe_b64decode(signed.split(".")[1] + "=="))
+    assert ("stall-desk" in told["services"]) is (code == "stall.done")

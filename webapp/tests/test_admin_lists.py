@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert
 
+from mykey_core.administration.members import end
 from mykey_core.administration.paging import SIZE, page_of
 from mykey_core.card_writing.campaigns.hold import is_held
 from mykey_core.card_writing.campaigns.journal import FILE, Journal
+from mykey_core.errors import Refusal
 from mykey_core.outbox.events import emit
 from mykey_core.portal.staff import StaffRegister
 from mykey_core.settings import load_settings
@@ -108,6 +111,31 @@ def test_staff_by_role_and_state(library_hub: HubHarness, admin: PageClient) -> 
     assert "1 to 1 of 1" in page(admin, "members?state=ended&role=")
     assert "1 to 1 of 1" in page(admin, "members?role=administrator")
     assert "Cannot sign in yet" in page(admin, "members?text=clerk-50")
+
+
+@pytest.mark.usefixtures("admin")
+def test_two_administrators_cannot_end_each_other(library_hub: HubHarness) -> None:
+    """Both press at the same moment: one of them is refused, whichever database it is."""
+    staff_client(library_hub, "long-name", ["administrator", "clerk"])
+    names = ["test-administrator", "test-administrator-clerk"]
+    ready, outcomes = Barrier(2), []
+
+    def end_the_other(own: str, other: str) -> None:
+        ready.wait()
+        try:
+            with library_hub.hub.database.writing() as session:
+                end(session, MUNICIPALITY, other, at=library_hub.clock(), actor=f"staff:{own}")
+        except Refusal as refusal:
+            outcomes.append(refusal.code)
+        else:
+            outcomes.append("ended")
+
+    threads = [Thread(target=end_the_other, args=pair) for pair in (names, names[::-1])]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(outcomes) == ["ended", "last_administrator"]
 
 
 def test_everything_that_was_given_up_is_tried_again(library_hub: HubHarness, admin: PageClient) -> None:

@@ -51,6 +51,7 @@ _STATUS = {
     "approval_over": 410,
     "configuration_changed_meanwhile": 409,
     "configuration_unchanged": 409,
+    "setting_by_environment": 409,
     "setting_unknown": 404,
     "setting_invalid": 422,
     "service_point_form": 422,

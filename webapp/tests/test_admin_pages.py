@@ -132,6 +132,15 @@ def test_settings_that_pages_do_not_take(admin: PageClient, name: str, value: st
     assert admin.post(f"/admin/settings/{name}/preview", {"value": value}).get_json()["code"] == code
 
 
+def test_a_setting_of_the_environment_is_not_changed_on_a_page(
+    admin: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change in the file would have no effect: the page says so, and where it is changed."""
+    monkeypatch.setenv("MYKEY_SESSIONS__STAFF_HOURS", "6")
+    answer = admin.post("/admin/settings/sessions.staff_hours/preview", {"value": "7"})
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "setting_by_environment")
+
+
 def test_grants_are_taken_away_after_the_difference(library_hub: HubHarness, admin: PageClient) -> None:
     """The difference shows the grant that goes; comments of the file stay; the audit names the plugin."""
     path = library_hub.hub.settings.plugins_file

@@ -32,7 +32,10 @@ _SECRET = re.compile(r"(://[^:/@\s\"]+:)[^@\s\"]+@")  # the password of an addre
 
 
 class AdministrationRefused(Refusal):
-    """Codes: `configuration_changed_meanwhile`, `configuration_unchanged`, `setting_unknown`, `setting_invalid`."""
+    """Codes: `configuration_changed_meanwhile`, `configuration_unchanged`, and `setting_…`.
+
+    The latter are `setting_unknown`, `setting_invalid` and `setting_by_environment`.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,16 @@ from mykey_core.administration.files import AdministrationRefused, Proposal, rea
 from mykey_core.administration.setting_members import Member, members
 from mykey_core.errors import ConfigurationError
 from mykey_core.settings import HubSettings, load_settings
+from mykey_core.settings_environment import given
 
 
 def member_called(name: str) -> Member:
-    """The member, if a page may change it; `setting_unknown` otherwise."""
+    """The member, if a page may change it; `setting_unknown` or `setting_by_environment` otherwise."""
     found = next((one for one in members() if one.name == name and one.on_pages), None)
     if found is None:
         raise AdministrationRefused("setting_unknown")
+    if found.name in given(HubSettings, os.environ):
+        raise AdministrationRefused("setting_by_environment", found.variable)
     return found
 
 

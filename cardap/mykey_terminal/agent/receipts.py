@@ -27,6 +27,9 @@ _WIDTH: Final = 80 * mm
 _MARGIN: Final = 5 * mm
 _INNER_TABLE: Final = _WIDTH - 2 * _MARGIN - 4 * mm
 _BESIDE: Final = 2
+_SMALL: Final = 8
+_PADDING: Final = 5.0
+_LONGEST_WORD: Final = 16
 _TOKYO: Final = ZoneInfo("Asia/Tokyo")
 _TALLEST: Final = 3000 * mm
 
@@ -72,9 +75,20 @@ def _table(rows: list[list[str]], *, head: bool) -> Table:
 
 
 def _widths(rows: list[list[str]]) -> list[float]:
-    """The table's width, shared out by the longest cell of each column."""
-    longest = [max(_cells(row[place]) for row in rows) + 2 for place in range(len(rows[0]))]
-    return [_INNER_TABLE * length / sum(longest) for length in longest]
+    """The table's width, shared out by the longest cell of each column; a number or barcode stays on one line."""
+    places = range(len(rows[0]))
+    longest = [max(_cells(row[place]) for row in rows) + 2 for place in places]
+    least = [max(_least(row[place]) for row in rows) for place in places]
+    free = _INNER_TABLE - sum(least)
+    if free < 0:  # the paper is too narrow: everything may break
+        least, free = [0.0] * len(rows[0]), _INNER_TABLE
+    return [low + free * length / sum(longest) for low, length in zip(least, longest, strict=True)]
+
+
+def _least(text: str) -> float:
+    """The width, in points, below which a word that has no place to break would be torn."""
+    words = [word for word in text.split() if word.isascii() and len(word) <= _LONGEST_WORD]
+    return max((pdfmetrics.stringWidth(word, _FONT, _SMALL) for word in words), default=0.0) + _PADDING
 
 
 def _cells(text: str) -> int:
@@ -83,7 +97,7 @@ def _cells(text: str) -> int:
 
 
 def _styled(rows: list[list[str]], widths: list[float], *, lines_of: int, head: bool) -> Table:
-    table = Table([[_paragraph(cell, 8) for cell in row] for row in rows], colWidths=widths)
+    table = Table([[_paragraph(cell, _SMALL) for cell in row] for row in rows], colWidths=widths)
     style: list[tuple[Any, ...]] = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 2)]
     style.append(("RIGHTPADDING", (0, 0), (-1, -1), 2))
     for place in range(lines_of - 1, len(rows), lines_of):
@@ -97,7 +111,8 @@ def _styled(rows: list[list[str]], widths: list[float], *, lines_of: int, head: 
 
 
 def _paragraph(text: str, size: float) -> Paragraph:
-    style = ParagraphStyle(f"r{size}", fontName=_FONT, fontSize=size, leading=size * 1.45, wordWrap="CJK")
+    wrap = None if text.isascii() else "CJK"  # Latin words are kept whole
+    style = ParagraphStyle(f"r{size}{wrap}", fontName=_FONT, fontSize=size, leading=size * 1.45, wordWrap=wrap)
     return Paragraph(escape(text), style)
 
 

@@ -35,7 +35,11 @@ class Machine(Cab):
 
     def file(self, *records: dict[str, Any], **changes: Any) -> bytes:
         """What `mykey terminal export-queue` writes."""
-        whole = {"format": "mykey-offline-queue-1", "terminal_id": str(self.terminal.id), "boot_id": self.boot_id}
+        whole: dict[str, Any] = {
+            "format": "mykey-offline-queue-1",
+            "terminal_id": str(self.terminal.id),
+            "boot_id": self.boot_id,
+        }
         whole |= {"wall_clock": self._wall(), "monotonic_ms": self.uptime_ms, "records": records}
         return json.dumps({**whole, **changes}).encode()
 

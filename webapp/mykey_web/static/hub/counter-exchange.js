@@ -9,6 +9,8 @@ const place = /** @type {HTMLElement} */ (document.getElementById("put-back"));
 const port = rememberedAgent();
 const token = pairingToken();
 let wasOut = false;
+/** @type {number|undefined} */
+let before; // movements of cards so far: an exchange between two looks counts as well
 
 /** @param {Agent} agent */
 async function look(agent) {
@@ -16,7 +18,9 @@ async function look(agent) {
   if (left <= 0) return end();
   const status = await agent.status();
   const present = Boolean(status.reader?.card_present);
-  if (present && wasOut) return end();
+  const moved = Number(status.reader?.movements ?? 0);
+  before ??= moved;
+  if (present && (wasOut || moved > before)) return end();
   wasOut ||= !present;
   place.hidden = false;
   place.textContent = String(place.dataset.text).replace("{seconds}", String(left));

@@ -12,7 +12,7 @@ import sys
 import time
 import tomllib
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -89,6 +89,7 @@ class _Place:
     origin: str
     path: str
     folder: Path
+    said: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, address: str, folder: Path) -> _Place:
@@ -107,8 +108,10 @@ class _Place:
         if told is not None:
             told(code)
             return
-        words = _words()[language_of_environment()]
-        click.echo(words["ready"].format(address=sign_in, page=self.page, port=port, code=code))
+        wording = "again" if self.said else "ready"  # the first code has been used: a page is paired
+        self.said.append(code)
+        words = _words()[language_of_environment()][wording]
+        click.echo(words.format(address=sign_in, page=self.page, port=port, code=code))
 
 
 def _default_folder() -> Path:

@@ -192,7 +192,7 @@ def test_a_clerk_looks_somebody_up_at_a_public_hub(
 def _same_person_by_name(page: Page, browser: Browser) -> Page:
     """A page of the public name with the session of `page`."""
     context = browser.new_context()
-    context.add_cookies([{**one, "domain": PUBLIC} for one in page.context.cookies()])  # type: ignore[list-item]
+    context.add_cookies([{**one, "domain": PUBLIC} for one in page.context.cookies()])  # type: ignore[typeddict-item]
     return context.new_page()
 
 

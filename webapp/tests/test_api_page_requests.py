@@ -21,6 +21,7 @@ from mykey_testkit.browsers import PageClient, citizen_client, staff_client
 from mykey_testkit.hub import HubHarness
 from mykey_web.pages.areas import mounted
 
+pytestmark = pytest.mark.timeout(600)  # seconds on a quiet machine
 EXAMPLES = 2
 _READ = re.compile(r"""(?:form|args|body)(?:\.get(?:list)?\(|\[)\s*"([a-z][a-z_-]*)\"""")
 _ENDS = re.compile("sign-out|/end|end-others|remove|/leave")

@@ -27,6 +27,7 @@ from mykey_testkit.hub import HubHarness
 from mykey_testkit.postgres import DatabaseUrls, fresh_database
 from mykey_web.api_v1.document import make_document
 
+pytestmark = pytest.mark.timeout(600)  # seconds on a quiet machine; what is waited for are thousands of requests
 FestivalHub = Callable[[Path, DatabaseUrls | None], HubHarness]
 Tokens = Callable[[str], Mapping[str, str]]
 SPEC = "/api/v1/openapi.json"

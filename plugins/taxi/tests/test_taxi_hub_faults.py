@@ -100,7 +100,8 @@ def state_of(hub: PluginHub) -> tuple[list[tuple[str, int, int]], list[tuple[str
     with tables(hub) as database:
         closed = [(month.cycle, month.rides, month.due_yen) for month in closed_months(database)]
         waiting = open_months(database)
-    assert all(entry[0] in page.get_data(as_text=True) for entry in (*closed, *waiting))
+    names = [f"{entry[0][:4]}年{int(entry[0][5:])}月" for entry in (*closed, *waiting)]
+    assert [name for name in names if name not in page.get_data(as_text=True)] == []
     return waiting, closed
 
 

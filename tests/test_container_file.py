@@ -98,7 +98,9 @@ def test_the_program_runs_as_another_user(readable: Path) -> None:
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can become another user")
     python = sys.executable
-    if subprocess.run(as_image(python, "-c", "import mykey_web"), check=False, capture_output=True).returncode:
+    if subprocess.run(
+        as_image("sh", "-c", '"$0" -c "import mykey_web"', python), check=False, capture_output=True
+    ).returncode:
         pytest.skip("another user cannot read this Python or this checkout")
     port = free_port()
     state = readable / "state"

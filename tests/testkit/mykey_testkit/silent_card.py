@@ -16,7 +16,7 @@ _GET_ATR = 4
 def main(port: int) -> None:
     """Be the card until the reader or the test ends it."""
     with socket.create_connection(("127.0.0.1", port)) as reader, reader.makefile("rb") as frames:
-        while len(head := frames.read(2)) == 2:  # noqa: PLR2004 - the length of a frame, big-endian
+        while len(head := frames.read(2)) == 2:
             payload = frames.read(int.from_bytes(head, "big"))
             if len(payload) == 1 and payload[0] == _GET_ATR:
                 reader.sendall(len(_ATR).to_bytes(2, "big") + _ATR)

@@ -108,7 +108,8 @@ def test_the_program_runs_as_another_user(readable: Path) -> None:
     subprocess.run(["chown", "-R", "10001:10001", str(state)], check=True)
     config = str(state / "hub" / "hub.toml")
     arguments = ["-m", "mykey_core", "serve", "--config", config, "--host", "0.0.0.0", "--port", str(port)]  # noqa: S104
-    environment = {"PATH": os.environ["PATH"], "HOME": str(state), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"}}
+    environment |= {"HOME": str(state), "PYTHONDONTWRITEBYTECODE": "1"}
     with (readable / "log").open("wb") as log:
         server = subprocess.Popen(as_image(python, *arguments), env=environment, stdout=log, stderr=log)
     try:

@@ -86,7 +86,7 @@ class Account:
 
     def obligations(self, session: Session, link: ServiceLink) -> Sequence[Text]:
         """What the person has to settle with a service before they may leave it."""
-        shredder = self._hub.plugins.shredder(link.plugin)
+        shredder: object = self._hub.plugins.shredder(link.plugin)
         if link.loaded is None or not isinstance(shredder, Obligations):
             return ()
         with self._hub.plugins.opened(link.loaded, session) as database:

@@ -211,7 +211,12 @@ class Remote(_Model):
 
 
 class Shreds(_Model):
-    """`[shredder]`: the tables that hold personal data; after everything was shredded they have no row."""
+    """`[shredder]`: the tables that hold personal data; after everything was shredded they have no row.
+
+    A shredder may also have `open_obligations(subject, database)` (protocol `Obligations`): texts that say what a
+    person has to settle before they may leave by their own wish. Fields of its export are named by texts
+    `export.<field>` of the plugin's catalogue.
+    """
 
     tables: tuple[TableName, ...] = Field(min_length=1)
 

@@ -120,6 +120,7 @@ _ASKED: Final = {
 }
 _HTML: Final = {"text/html": {"schema": _TEXT}}
 _LOCATION: Final = {"Location": {"schema": _TEXT}}
+_REDIRECT: Final = {"headers": _LOCATION, "content": _HTML}
 _PAGE_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}, **_HTML}
 
 
@@ -164,8 +165,8 @@ OTHER_PATHS: Final[Json] = {
             "authorize", "Send the browser here to sign a citizen in (OIDC Core 3.1.2)", _OIDC,
             {
                 "200": {"description": "The citizen is asked.", "content": _HTML},
-                "302": {"description": "Back to the client, with a code or an error.", "headers": _LOCATION, "content": _HTML},
-                "303": {"description": "To the hub's own sign-in page.", "headers": _LOCATION, "content": _HTML},
+                "302": {"description": "Back to the client, with a code or an error.", **_REDIRECT},
+                "303": {"description": "To the hub's own sign-in page.", **_REDIRECT},
                 "400": {"description": "Client or way back are not known.", "content": _PAGE_PROBLEM},
                 "429": {"description": "Too many requests.", "content": _PAGE_PROBLEM,
                         "headers": {"Retry-After": {"schema": {"type": "integer"}}}},
@@ -178,7 +179,7 @@ OTHER_PATHS: Final[Json] = {
         ),
         "post": _operation(
             "authorize_by_post", "The same by a form", _OIDC,
-            {"303": {"description": "To the same by GET.", "headers": _LOCATION, "content": _HTML}, **_TOO_LARGE, **_FAULTS},
+            {"303": {"description": "To the same by GET.", **_REDIRECT}, **_TOO_LARGE, **_FAULTS},
             requestBody=_form([], _ASKED),
         ),
     },
@@ -222,8 +223,8 @@ OTHER_PATHS: Final[Json] = {
             "logout", "Send the browser here to sign out (RP-Initiated Logout)", _OIDC,
             {
                 "200": {"description": "The citizen is asked.", "content": _HTML},
-                "302": {"description": "Nobody is signed in.", "headers": _LOCATION, "content": _HTML},
-                "303": {"description": "Nobody is signed in.", "headers": _LOCATION, "content": _HTML},
+                "302": {"description": "Nobody is signed in.", **_REDIRECT},
+                "303": {"description": "Nobody is signed in.", **_REDIRECT},
                 "400": {"description": "Client or way back are not known.", "content": _PAGE_PROBLEM},
                 **_FAULTS,
             },

@@ -10,14 +10,13 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from contextvars import ContextVar
 from pathlib import PurePath
 from typing import Any, Final
 
 import structlog
 
-REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that this thread is busy with; empty between requests."""
+from mykey_core.request_id import REQUEST_ID
+
 FORMATS: Final = ("json", "text")
 _FRAMES: Final = 12
 Event = MutableMapping[str, Any]

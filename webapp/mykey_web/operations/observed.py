@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from flask import Flask, request
 
-from mykey_core.logs import REQUEST_ID
+from mykey_core.request_id import REQUEST_ID
 from mykey_web.operations.metrics import Counts
 
 ENDPOINT: Final = "mykey.endpoint"

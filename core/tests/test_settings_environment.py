@@ -58,7 +58,7 @@ def test_every_member_has_its_variable() -> None:
 
 
 WRONG = {
-    "unknown member, near another": ('orgin = "x"' + _FILE, {}, "orgin: there is no such setting: did you mean `origin"),
+    "member like another": ('orgin = "x"' + _FILE, {}, "orgin: there is no such setting: did you mean `origin"),
     "unknown member of a table": (_FILE + "[sessions]\nproxy = 1\n", {}, r"sessions\.proxy: there is no such setting"),
     "missing member": (_FILE.replace("municipality =", "#"), {}, "municipality: it is missing: write `municipality"),
     "missing member of a table": (_FILE.replace("authentication_ca", "#"), {}, r"authentication_ca: .*\[trust\]"),

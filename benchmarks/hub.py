@@ -5,7 +5,8 @@ P5   The same server over loopback HTTP: taps a second with durable PostgreSQL (
      dependency of ours) gunicorn with threads; rounds are interleaved, every answer is checked, 16 keep-alive
      connections from one process.
 P10  Wall seconds until `create_app` is there, with every installed plugin, and the memory of that process, against
-     FLOOR-S: a program that only imports Flask, SQLAlchemy, x509, pluggy and joserfc. Interleaved.
+     FLOOR-S: a program that only imports Flask, SQLAlchemy, x509, pluggy and joserfc. Interleaved. Both with the
+     bytecode that an installation has: a checkout with PYTHONDONTWRITEBYTECODE compiles our sources at each start.
 
 FLOOR-S imports what the performance notes name; the hub of P10 has as many plugins as are installed and enabled.
 Everything is started from Debian's PostgreSQL in a private folder with fsync on (`MYKEY_PG_BIN` names another one).
@@ -168,8 +169,14 @@ def _show_p5(title: str, results: list[tuple[float, float, float]]) -> None:
 def p10(rounds: int) -> None:
     """Print the lines of P10."""
     with tempfile.TemporaryDirectory() as name:
-        town = make_town(Path(name), "http://127.0.0.1:8000", datetime.now(UTC))
-        results = [(_started(_FLOOR_S), _started(_HUB, str(town.config))) for _ in range(rounds)]
+        town = make_town(Path(name) / "town", "http://127.0.0.1:8000", datetime.now(UTC))
+        bytecode = Path(name) / "bytecode"
+
+        def both() -> tuple[tuple[float, float], tuple[float, float]]:
+            return _started(bytecode, _FLOOR_S), _started(bytecode, _HUB, str(town.config))
+
+        both()  # writes the bytecode
+        results = [both() for _ in range(rounds)]
     seconds = [statistics.median(pair[which][0] for pair in results) for which in (0, 1)]
     megabytes = [statistics.median(pair[which][1] for pair in results) for which in (0, 1)]
     ratio = statistics.median(ours[0] / floor[0] for floor, ours in results)
@@ -185,11 +192,13 @@ def p10(rounds: int) -> None:
     )
 
 
-def _started(code: str, *arguments: str) -> tuple[float, float]:
-    """(seconds, megabytes) of a fresh interpreter that runs `code`."""
+def _started(bytecode: Path, code: str, *arguments: str) -> tuple[float, float]:
+    """(seconds, megabytes) of a fresh interpreter that runs `code`; what it compiles it keeps in `bytecode`."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(bytecode)
     program = f"import time; began = time.perf_counter()\n{code}\n{_TELL}"
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, env=environment
     )
     seconds, megabytes = done.stdout.split()
     return float(seconds), float(megabytes)

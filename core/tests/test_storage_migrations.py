@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, column, table, update
 
-from mykey_core.storage import migrate
+from mykey_core.storage import migrate, pending
 from mykey_core.storage.all_tables import metadata
 from mykey_core.storage.engine import open_engine
 from mykey_testkit.postgres import OWNER, PostgresServer
@@ -60,3 +61,41 @@ def test_every_table_of_the_core_begins_with_the_municipality() -> None:
     first = {table.name: next(iter(table.primary_key.columns)).name for table in metadata.sorted_tables}
     assert set(first.values()) == {"municipality", "code"}
     assert [name for name, column in first.items() if column == "code"] == ["municipality"]
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds(engine: Engine) -> None:
+    """What a start reads from the files by itself agrees with the judge."""
+    assert pending.newest_revision(migrate.CORE_PACKAGE) == migrate.status(engine)[1]
+
+
+def test_tables_are_current_only_after_the_upgrade(engine: Engine) -> None:
+    """Of a new database, of one with an older revision, and of one that was upgraded."""
+    place = (migrate.CORE_PACKAGE, migrate.CORE_VERSION_TABLE)
+    assert not pending.is_current(engine, *place)
+    migrate.upgrade(engine)
+    assert pending.is_current(engine, *place)
+    with engine.begin() as connection:
+        connection.execute(update(table(migrate.CORE_VERSION_TABLE, column("version_num"))).values(version_num="0001"))
+    assert not pending.is_current(engine, *place)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        'revision = "0003"\ndown_revision = ("0001", "0002")',
+        'revision = str(2)\ndown_revision = "0001"',
+        'revision = "0002"\ndown_revision = None',
+    ],
+    ids=["a merge", "no constant", "two lines"],
+)
+def test_unusual_revisions_are_left_to_alembic(second: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer where the files do not say it as plainly as ours do."""
+    versions = tmp_path / "odd_revisions" / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "odd_revisions" / "__init__.py").touch()
+    (versions / "0001.py").write_text('revision = "0001"\ndown_revision = None\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "odd_revisions", raising=False)
+    assert pending.newest_revision("odd_revisions") == "0001"
+    (versions / "0002.py").write_text(second)
+    assert pending.newest_revision("odd_revisions") is None

@@ -28,7 +28,8 @@ from mykey_core.plugins.names import check_name, check_names
 from mykey_core.plugins.safe_mode import Starts
 from mykey_core.plugins.typed_settings import Settings, typed
 from mykey_core.remote.hooks import RemoteHooks
-from mykey_core.storage import migrate
+from mykey_core.storage.migrate import version_table_of
+from mykey_core.storage.pending import is_current
 from mykey_core.storage.plugin_tables import has_room
 
 ENTRY_POINT_GROUP = "mykey.plugins"
@@ -219,8 +220,7 @@ def _settings(manifest: Manifest, choice: PluginChoice) -> Settings:
 
 
 def _require_current_tables(manifest: Manifest, engine: Engine) -> None:
-    current, newest = migrate.status(engine, manifest.package, migrate.version_table_of(manifest.name))
-    if current != newest:
+    if not is_current(engine, manifest.package, version_table_of(manifest.name)):
         raise PluginError(manifest.name, "its tables are not those of this version: run `mykey db upgrade`")
     if not has_room(engine, manifest.name):
         raise PluginError(manifest.name, "its database role is missing: run `mykey db upgrade`")

@@ -32,10 +32,9 @@ from mykey_core.plugins.commands import plugin_session, plugin_sessions
 from mykey_core.plugins.context import PluginContext
 from mykey_core.plugins.database import PluginDatabase
 from mykey_core.plugins.deprecations import successor
-from mykey_core.plugins.errors import CapabilityDenied
+from mykey_core.plugins.errors import CapabilityDenied, HostDenied
 from mykey_core.plugins.handles import PluginPeople
 from mykey_core.plugins.hookspecs import hookimpl
-from mykey_core.plugins.http import HostDenied
 from mykey_core.plugins.jobs import DailyAt, Every, Job, LongJob, OnDemand
 from mykey_core.plugins.json_values import Json
 from mykey_core.plugins.pages import Area, NavigationItem, Pages

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mykey_core.consent.people import TapPeople
 from mykey_core.plugins.database import PluginDatabase
 from mykey_core.plugins.errors import CapabilityDenied
 from mykey_core.plugins.handles import Audit, CardSlot, Events, Host, Jobs, PluginPeople, PortalMessages
-from mykey_core.plugins.http import PluginHttp, open_http
 from mykey_core.plugins.log import PluginLog
 from mykey_core.plugins.manifest import Capability, Manifest
 from mykey_core.translations import Text
+
+if TYPE_CHECKING:
+    from mykey_core.plugins.http import PluginHttp
 
 __all__ = ["CapabilityDenied", "PluginContext", "PluginDatabase"]
 
@@ -95,6 +97,8 @@ class PluginContext:
     @property
     def http(self) -> PluginHttp:
         """A client for the hosts of the manifest, and for no other."""
+        from mykey_core.plugins.http import open_http  # noqa: PLC0415 - brings httpx; a start does without
+
         self.require(Capability.HTTP)
         return open_http(self.name, self.manifest.requests.hosts, self._local_hosts)
 

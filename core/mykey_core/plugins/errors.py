@@ -2,6 +2,7 @@
 
 PluginError
 ├── CapabilityDenied   the plugin used what the municipality has not granted (.plugin, .capability)
+│   └── HostDenied     a request to a host that is not granted (.host)
 ├── ManifestError      the manifest is missing or breaks its schema (.plugin)
 ├── PluginConfigError  plugins.toml asks for something that does not exist (.plugin)
 └── PluginFault        a hook of a plugin raised (.plugin, .hook)
@@ -33,6 +34,14 @@ class CapabilityDenied(PluginError):
     def __init__(self, plugin: str, capability: str, message: str = "") -> None:
         super().__init__(plugin, message or f"the capability '{capability}' is not granted")
         self.capability = capability
+
+
+class HostDenied(CapabilityDenied):
+    """A request to a host that is not granted, or that is not where it should be; `host` names it."""
+
+    def __init__(self, plugin: str, host: str, message: str) -> None:
+        super().__init__(plugin, "http", f"{host}: {message}")
+        self.host = host
 
 
 class ManifestError(PluginError):

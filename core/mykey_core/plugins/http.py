@@ -13,21 +13,13 @@ from functools import cache
 
 import httpx
 
-from mykey_core.plugins.errors import CapabilityDenied
+from mykey_core.plugins.errors import HostDenied
 
 PluginHttp = httpx.Client
 TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 MOST_CONNECTIONS = 10
 _PORTS = {"https": 443, "http": 80}
 Resolver = Callable[[str, int], list[str]]
-
-
-class HostDenied(CapabilityDenied):
-    """A request to a host that is not granted, or that is not where it should be; `host` names it."""
-
-    def __init__(self, plugin: str, host: str, message: str) -> None:
-        super().__init__(plugin, "http", f"{host}: {message}")
-        self.host = host
 
 
 def resolve(host: str, port: int) -> list[str]:

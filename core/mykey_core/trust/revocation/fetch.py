@@ -1,6 +1,7 @@
 """HTTP with hard bounds: total time, total size, no redirect, nothing decompressed beyond the limit.
 
 What comes back is bytes; whether they are to be believed is decided by `crl`, `ocsp_answer` and `operator_answer`.
+httpx is imported on use: it brings those of its command line too, and a hub that starts has nothing to ask yet.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-import httpx
 
 from mykey_core.errors import ConfigurationError
 from mykey_core.trust.run_async import run_async
+
+if TYPE_CHECKING:
+    import httpx
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
@@ -76,6 +78,8 @@ class Fetcher:
         return run_async(self._exchange("POST", url, headers, body))
 
     async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Fetched:
+        import httpx  # noqa: PLC0415 - see the module
+
         sent = {"Accept-Encoding": "gzip, identity", **headers}
         try:
             async with (
@@ -90,6 +94,8 @@ class Fetcher:
             raise FetchError("http_failed", type(error).__name__) from error
 
     def _client(self) -> httpx.AsyncClient:
+        import httpx  # noqa: PLC0415 - see the module
+
         return httpx.AsyncClient(
             timeout=self._limits.step.total_seconds(),
             follow_redirects=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flask import request
@@ -11,13 +12,15 @@ from flask import request
 from mykey_core.counter.acts import CLERKS
 from mykey_core.counter.desk import Clerk, Desk
 from mykey_core.counter.errors import CounterRefused
-from mykey_core.counter.passkeys import Passkeys
 from mykey_core.errors import Refusal
 from mykey_core.identity.search import FourAttributes
 from mykey_core.portal.staff import StaffMember, StaffRegister
 from mykey_core.translations import Catalogue, load_catalogue
 from mykey_web.pages.areas import require_role, staff
 from mykey_web.sessions.browser import current, portal
+
+if TYPE_CHECKING:
+    from mykey_core.counter.passkeys import Passkeys
 
 
 def catalogue() -> Catalogue:
@@ -33,6 +36,8 @@ def desk() -> Desk:
 
 def passkeys() -> Passkeys:
     """The passkeys of this hub's staff."""
+    from mykey_core.counter.passkeys import Passkeys  # noqa: PLC0415 - brings webauthn; a start does without
+
     return Passkeys(portal().hub, portal().sessions)
 
 

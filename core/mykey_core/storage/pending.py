@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine, column, inspect, select, table
 
@@ -37,9 +37,9 @@ def newest_revision(package: str) -> str | None:
     return heads.pop() if len(heads) == 1 else None
 
 
-def _constants(source: str) -> dict[str, str | None]:
+def _constants(source: str) -> dict[str, Any]:
     """Those of `revision` and `down_revision` that a module sets at its top to one word, or to None."""
-    found = {}
+    found: dict[str, Any] = {}
     for node in ast.parse(source).body:
         match node:
             case ast.Assign([ast.Name(name)], ast.Constant(value)):

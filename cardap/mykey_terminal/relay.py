@@ -122,14 +122,15 @@ class CardRelay:
         """Where a writing is; nothing is sent to the card."""
         return _outcome(_read(self._http.get(f"{WRITINGS}/{writing_id}", language=self._language)))
 
-    def approve(self, writing_id: str) -> WritingOutcome:
-        """Approve a writing that another terminal has begun."""
-        return _outcome(_read(self._http.post(f"{WRITINGS}/{writing_id}/approval", {}, language=self._language)))
+    def approve(self, writing_id: str, clerk: str | None = None) -> WritingOutcome:
+        """Approve a writing that another terminal has begun; `clerk` is the hub's voucher for who is signed in."""
+        path, body = f"{WRITINGS}/{writing_id}/approval", _by(clerk)
+        return _outcome(_read(self._http.post(path, body, language=self._language)))
 
-    def release(self, writing_id: str, evidence: str) -> str:
+    def release(self, writing_id: str, evidence: str, clerk: str | None = None) -> str:
         """Ask to release the card of a writing from quarantine: "asked" or "released"."""
-        path = f"{WRITINGS}/{writing_id}/release"
-        return str(self._http.post(path, {"evidence": evidence}, language=self._language).get("state"))
+        path, body = f"{WRITINGS}/{writing_id}/release", {"evidence": evidence, **_by(clerk)}
+        return str(self._http.post(path, body, language=self._language).get("state"))
 
     def give_up(self, writing_id: str) -> WritingOutcome:
         """After a crash: tell the hub that the card lost its power, so that it closes the writing; how it ended.
@@ -164,6 +165,10 @@ def _answers(card: Transport, reply: _Reply) -> dict[str, Any]:
     except ValueError:
         raise HubAnswerError("the hub's commands are no APDUs") from None
     return {"sequence": reply.sequence, "responses": responses}
+
+
+def _by(clerk: str | None) -> dict[str, Any]:
+    return {} if clerk is None else {"clerk": clerk}
 
 
 def _read(document: dict[str, Any]) -> _Reply:

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Request, Response
 from mykey_cardap.errors import CardError
 from mykey_terminal.agent.bodies import (
     ActionBody,
+    ApprovalBody,
     CardTapBody,
     EmptyBody,
     InsertBody,
@@ -125,28 +126,28 @@ class AgentApp:
         if endpoint == "pair":
             body = parse(PairBody, self._gate.read_body(request))
             return _json({"token": self._gate.desk.pair(body.code.get_secret_value(), origin)})
-        self._gate.check_paired(request, origin)
-        return _json(self._serve(endpoint, request, **arguments))
+        page = self._gate.check_paired(request, origin)
+        return _json(self._serve(endpoint, request, page, **arguments))
 
-    def _serve(self, endpoint: str, request: Request, **arguments: str) -> dict[str, Any]:
+    def _serve(self, endpoint: str, request: Request, page: str, **arguments: str) -> dict[str, Any]:
         if endpoint not in _SIGNING_IN and not isinstance(self._desk, CardDesk):
             raise AgentError("agent_sign_in_only", 403)
-        look = self._looks(_language(request), **arguments).get(endpoint)
+        look = self._looks(_language(request), page, **arguments).get(endpoint)
         if look is not None:
             return look()
         raw, language = self._gate.read_body(request), _language(request)
         if endpoint == "sign_in":
-            return self._desk.sign_in(parse(SignInBody, raw), request.headers["Origin"])
+            return self._desk.sign_in(parse(SignInBody, raw), request.headers["Origin"], page)
         if endpoint == "insert":
             return self._desk.insert(parse(InsertBody, raw).card)
         if arguments:
             return self._go_on(endpoint, raw, language, **arguments)
         return self._change(endpoint, raw, language)
 
-    def _looks(self, language: str | None, **arguments: str) -> dict[str, Callable[[], dict[str, Any]]]:
+    def _looks(self, language: str | None, page: str, **arguments: str) -> dict[str, Callable[[], dict[str, Any]]]:
         """What needs no body."""
         return {
-            "status": self._desk.status,
+            "status": lambda: self._desk.status(page),
             "tray": self._desk.tray,
             "card": self._desk.card,
             "services": lambda: self._terminal.services(language),
@@ -169,10 +170,12 @@ class AgentApp:
 
     def _go_on(self, endpoint: str, raw: bytes, language: str | None, writing_id: str) -> dict[str, Any]:
         if endpoint == "release":
-            return self._writer.release(writing_id, parse(ReleaseBody, raw).evidence, language)
+            body = parse(ReleaseBody, raw)
+            return self._writer.release(writing_id, body.evidence, language, body.clerk)
+        if endpoint == "approve":
+            return self._writer.approve(writing_id, language, parse(ApprovalBody, raw).clerk)
         parse(EmptyBody, raw)
-        step = self._writer.approve if endpoint == "approve" else self._writer.go_on
-        return step(writing_id, language)
+        return self._writer.go_on(writing_id, language)
 
     def _change(self, endpoint: str, raw: bytes, language: str | None) -> dict[str, Any]:
         if endpoint == "write_card":

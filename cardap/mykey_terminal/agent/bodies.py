@@ -76,6 +76,7 @@ class TapBody(_Body):
 _Amount = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 _CardValue = Annotated[str, StringConstraints(max_length=200)] | int
 _CardValues = Annotated[dict[Name, _CardValue], Field(max_length=32)]
+_Clerk = Annotated[str, StringConstraints(min_length=1, max_length=128)] | None
 _Town = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
@@ -94,6 +95,7 @@ class WritingBody(_Body):
     dry_run: bool = False
     visit_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     shared_with: Annotated[list[_Town], Field(max_length=64)] = Field(default_factory=list)
+    clerk: _Clerk = None
 
 
 class CardTapBody(_Body):
@@ -110,10 +112,17 @@ class EmptyBody(_Body):
     """POST without anything to say."""
 
 
+class ApprovalBody(_Body):
+    """POST /card-writings/ID/approval. `clerk` is the hub's voucher for who is signed in, here and in the others."""
+
+    clerk: _Clerk = None
+
+
 class ReleaseBody(_Body):
     """POST /card-writings/ID/release: what was found out about the card."""
 
     evidence: Name
+    clerk: _Clerk = None
 
 
 class SignInBody(_Body):

@@ -33,11 +33,11 @@ class CardDesk(ReaderDesk):
         self._runner = runner
         self._note = note
 
-    def status(self) -> dict[str, Any]:
+    def status(self, page: str = "") -> dict[str, Any]:
         """Who this terminal is and what its reader holds; a reader that fails is part of the answer."""
         enrolment = self._runner.hub.enrolment
         own = {"terminal_id": enrolment.terminal_id, "service_point": enrolment.service_point}
-        return {**super().status(), **own}
+        return {**super().status(page), **own}
 
     def services(self, language: str | None) -> dict[str, Any]:
         """The hub's list of services."""

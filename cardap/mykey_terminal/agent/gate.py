@@ -45,9 +45,9 @@ class Gate:
             raise AgentError("agent_origin", 403)
         return origin
 
-    def check_paired(self, request: Request, origin: str) -> None:
-        """Raise `agent_not_paired` (401) unless the page sends the token that its origin was given."""
-        self.desk.check(request.headers.get(TOKEN_HEADER), origin)
+    def check_paired(self, request: Request, origin: str) -> str:
+        """A word for the pairing; `agent_not_paired` (401) unless the page sends the token of its origin."""
+        return self.desk.check(request.headers.get(TOKEN_HEADER), origin)
 
     def read_body(self, request: Request) -> bytes:
         """The JSON text of a request with a body.

@@ -64,8 +64,8 @@ class PairingDesk:
         self._announce(fresh)
         return token
 
-    def check(self, token: str | None, origin: str) -> None:
-        """Raise `PairingError` (`agent_not_paired`) unless `token` was given to `origin`."""
+    def check(self, token: str | None, origin: str) -> str:
+        """A word for this pairing; `PairingError` (`agent_not_paired`) unless `token` was given to `origin`."""
         presented = _digest(token or "")
         with self._lock:
             known = list(self._tokens.items())
@@ -73,6 +73,7 @@ class PairingDesk:
         good = [hmac.compare_digest(presented, digest) and owner == origin for digest, owner in known]
         if not any(good):
             raise PairingError("agent_not_paired", 401)
+        return presented.hex()
 
     def _check_rate(self) -> None:
         now = self._monotonic()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mykey_cardap.errors import CardError, ReaderBusyError
 from mykey_cardap.jpki import JpkiSession
+from mykey_terminal.agent.insertions import Insertions
 from mykey_terminal.errors import AgentError
 from mykey_terminal.problems import problem_of
 from mykey_terminal.readers.virtual import VirtualReader
@@ -38,21 +39,30 @@ class ReaderDesk:
         self._reader = reader
         self._hub_origin = hub_origin
         self._card_lock = threading.Lock()
+        self._insertions = Insertions()
 
-    def status(self) -> dict[str, Any]:
-        """What the reader holds; a reader that fails is part of the answer."""
-        return {"version": VERSION, "reader": self._reader_status()}
+    def status(self, page: str = "") -> dict[str, Any]:
+        """What the reader holds; a reader that fails is part of the answer. `page` stands for the pairing that asks."""
+        return {"version": VERSION, "reader": self._reader_status(page)}
 
-    def _reader_status(self) -> dict[str, Any]:
+    def _reader_status(self, page: str) -> dict[str, Any]:
         reader = self._reader
         answer: dict[str, Any] = {"name": "", "kind": reader.kind, "card_present": False, "movements": 0, "card": None}
         try:
             answer |= {"card_present": reader.card_present(), "name": reader.name, "movements": reader.movements}
         except CardError as error:
             answer["problem"] = problem_of(error).to_json()
+        answer["insertion"] = self._insertion(page)
         if isinstance(reader, VirtualReader) and reader.inserted:
             answer["card"] = asdict(next(card for card in reader.tray() if card.name == reader.inserted))
         return answer
+
+    def _insertion(self, page: str) -> str | None:
+        """The id of the card that is there; None without a card, or when the reader cannot tell."""
+        try:
+            return self._insertions.of(self._reader.insertion, page)
+        except CardError:
+            return self._insertions.of(None, page)
 
     def card(self) -> dict[str, Any]:
         """The tries left of the authentication PIN and the token's label; costs no try and needs no PIN."""
@@ -76,11 +86,15 @@ class ReaderDesk:
         reader.insert(name)
         return {"inserted": reader.inserted}
 
-    def sign_in(self, body: SignInBody, page_origin: str) -> dict[str, Any]:
-        """Let the card sign a nonce for the hub's own pages; a page of another origin is refused (`agent_origin`)."""
+    def sign_in(self, body: SignInBody, page_origin: str, page: str = "") -> dict[str, Any]:
+        """Let the card sign a nonce for the hub's own pages; a page of another origin is refused (`agent_origin`).
+
+        The answer has the id of the card's insertion; null when it is not the same before and after.
+        """
         if page_origin != self._hub_origin:
             raise AgentError("agent_origin", 403)
         with self.hold(0):
+            before = self._insertion(page)
             report = sign_in(
                 self._reader,
                 origin=self._hub_origin,
@@ -88,10 +102,12 @@ class ReaderDesk:
                 pin=body.pin_bytes(),
                 allow_last_attempt=body.allow_last_attempt,
             )
+            after = self._insertion(page) if report.problem is None else None
         card = None if report.pin is None else pin_json(report.pin)
         if report.problem is not None:
             return {"state": "problem", "problem": report.problem.to_json(), "card": card}
-        return {"state": "done", "token": report.token, "card": card}
+        insertion = before if before == after else None
+        return {"state": "done", "token": report.token, "card": card, "insertion": insertion}
 
     @contextmanager
     def hold(self, patience: float) -> Iterator[None]:

@@ -68,13 +68,13 @@ class WritingDesk:
         self._start(self._hub.card_relay(language=language), writing_id, known["operation"], known["plugin"])
         return self.state(writing_id)
 
-    def approve(self, writing_id: str, language: str | None) -> dict[str, Any]:
-        """Approve a writing of another terminal."""
-        return self._hub.card_relay(language=language).approve(writing_id).as_json()
+    def approve(self, writing_id: str, language: str | None, clerk: str | None = None) -> dict[str, Any]:
+        """Approve a writing of another terminal; `clerk` is the voucher of who is signed in."""
+        return self._hub.card_relay(language=language).approve(writing_id, clerk).as_json()
 
-    def release(self, writing_id: str, evidence: str, language: str | None) -> dict[str, Any]:
+    def release(self, writing_id: str, evidence: str, language: str | None, clerk: str | None = None) -> dict[str, Any]:
         """Ask for the release of a writing's card from quarantine, or agree to it."""
-        state = self._hub.card_relay(language=language).release(writing_id, evidence)
+        state = self._hub.card_relay(language=language).release(writing_id, evidence, clerk)
         return {"writing_id": writing_id, "state": state}
 
     def state(self, writing_id: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from contextlib import AbstractContextManager
 
     from mykey_cardap.transport import Transport
@@ -37,6 +38,14 @@ class CardReader(Protocol):
         """A number that changes whenever a card comes or goes: two quick hands cannot exchange cards unseen.
 
         Raises `NoReaderError`.
+        """
+        ...
+
+    @property
+    def insertion(self) -> Hashable | None:
+        """What differs between any two insertions of cards, also of the same card; None without a card.
+
+        It stays on this computer: pages get a random id instead (`agent.insertions`). Raises `NoReaderError`.
         """
         ...
 

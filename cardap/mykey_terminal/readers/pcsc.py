@@ -55,6 +55,12 @@ class PcscReader:
         """How often cards came and went, as pcsc-lite counts them since it started."""
         return sum(reader.event_count for reader in self._readers())
 
+    @property
+    def insertion(self) -> tuple[tuple[str, int], ...] | None:
+        """Readers that hold a card, each with its count of movements: other readers may come and go."""
+        held = tuple((reader.reader, reader.event_count) for reader in self._readers() if reader.card_present)
+        return held or None
+
     def _readers(self) -> list[ReaderState]:
         backend = self._backend()
         readers = list_readers(backend)

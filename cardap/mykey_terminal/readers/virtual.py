@@ -119,6 +119,12 @@ class VirtualReader:
         """How often the tray was used."""
         return self._movements
 
+    @property
+    def insertion(self) -> int | None:
+        """The number of the movement that brought the card."""
+        with self._lock:
+            return None if self._inserted is None else self._movements
+
     @contextmanager
     def open(self) -> Iterator[Transport]:
         """Power the inserted card for one operation."""

@@ -18,6 +18,7 @@ from mykey_cardap.transport import Transport
 from mykey_core.card_writing.card_taps import TapDesk, TapJournal, TapOrder
 from mykey_core.card_writing.desk import CardDesk
 from mykey_core.card_writing.errors import CardKeysUnavailable, WritingCode, WritingRefused
+from mykey_core.card_writing.hands import Hand, check_second
 from mykey_core.card_writing.journal import WritingJournal, WritingRow
 from mykey_core.card_writing.keys.generations import Generations
 from mykey_core.card_writing.keys.provider import CardKeyProvider
@@ -49,7 +50,7 @@ class WritingOrder:
     """What a terminal asks for. `plugin` names the card profile; `data` are for WRITE.
 
     `shared_with` are towns (of those in the settings) whose cards may be written. `subject` is the person's id for
-    the plugin, where one is known.
+    the plugin, where one is known. `staff` is the clerk (`staff:NAME`), where one is signed in.
     """
 
     operation: Operation
@@ -59,6 +60,7 @@ class WritingOrder:
     dry_run: bool = False
     shared_with: frozenset[str] = frozenset()
     subject: str | None = None
+    staff: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ class CardCounter:
             raise WritingRefused(WritingCode.NOT_SHARED)
         keys, generation, floor = self._current_keys()
         job = self._job(order, generation, floor)
-        row = WritingRow(uuid7(), order.plugin or _ALL, order.operation, keys.kind, terminal, point)
+        row = WritingRow(
+            uuid7(), order.plugin or _ALL, order.operation, keys.kind, terminal, point, order.staff, order.subject
+        )
         shared = frozenset(map(int, order.shared_with))
 
         def work(live: Live, card: Transport) -> Ending:
@@ -170,15 +174,16 @@ class CardCounter:
 
     # -- going on -----------------------------------------------------------------------------------------------
 
-    def approve(self, terminal: Terminal, writing: UUID) -> WritingView:
-        """Let a second person approve, at another terminal than the one that writes."""
+    def approve(self, terminal: Terminal, writing: UUID, staff: str | None = None) -> WritingView:
+        """Let a second person approve, at another terminal than the one that writes; `staff` is who it is, if known."""
         _require(terminal, RIGHT)
         stored = self._parts.journal.open_row(writing)
         if stored is None:
             raise self._not_open(writing)
-        if terminal.id == stored.terminal:
-            raise WritingRefused(WritingCode.APPROVAL_BY_ANOTHER)
-        self._parts.journal.approve(writing, f"terminal:{terminal.id}")
+        second = str(Hand(terminal.id, staff))
+        if stored.terminal is not None:
+            check_second(str(Hand(stored.terminal, stored.staff)), second)
+        self._parts.journal.approve(writing, second)
         live = self._live.get(writing)
         if live is not None:
             live.needs_approval = False
@@ -216,10 +221,10 @@ class CardCounter:
         lost = state == "open" and self._parts.journal.open_row(writing) is None
         return WritingView(writing, "unknown" if lost else state, code=code)
 
-    def release(self, terminal: Terminal, writing: UUID, evidence: str) -> str:
-        """Release the card of a writing from quarantine: "asked" until a second terminal agrees, where configured."""
+    def release(self, terminal: Terminal, writing: UUID, evidence: str, staff: str | None = None) -> str:
+        """Release the card of a writing from quarantine: "asked" until a second person agrees, where configured."""
         _require(terminal, RIGHT)
-        return self.release_by(f"terminal:{terminal.id}", writing, evidence)
+        return self.release_by(str(Hand(terminal.id, staff)), writing, evidence)
 
     def release_by(self, who: str, writing: UUID, evidence: str) -> str:
         """The same for somebody at the hub itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mykey_core.audit.events import BOOLEAN, CODE, CODES, INTEGER, NAME, UUID, EventType, register
+from mykey_core.audit.events import BOOLEAN, CODE, CODES, INTEGER, NAME, SUBJECT, UUID, EventType, register
 
 _KEYS: Final = {"generation": INTEGER, "provider": CODE, "check_value": CODE}
 
@@ -17,7 +17,15 @@ register(
     EventType(
         "card_writing.ended",
         {"writing": UUID, "operation": CODE, "plugin": CODE, "provider": CODE, "state": CODE, "steps": CODES},
-        {"code": CODE, "terminal": UUID, "service_point": NAME, "approved_by": CODE, "dry_run": BOOLEAN},
+        {
+            "actor": CODE,
+            "subject": SUBJECT,
+            "code": CODE,
+            "terminal": UUID,
+            "service_point": NAME,
+            "approved_by": CODE,
+            "dry_run": BOOLEAN,
+        },
     ),
     EventType(
         "card_campaign.begun",

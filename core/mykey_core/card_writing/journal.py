@@ -17,6 +17,7 @@ from mykey_core.audit.records import append
 from mykey_core.card_writing.card_state import CardState
 from mykey_core.card_writing.errors import WritingCode, WritingRefused
 from mykey_core.card_writing.events import REGISTERED
+from mykey_core.card_writing.hands import check_second
 from mykey_core.card_writing.plan import Step, StepKind
 from mykey_core.card_writing.references import CardReferences
 from mykey_core.card_writing.tables import card_writing, card_writing_step, known_card
@@ -31,7 +32,10 @@ _UNRESOLVED = ("intent", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class WritingRow:
-    """Who writes what; the audit record of its end has the same facts."""
+    """Who writes what; the audit record of its end has the same facts.
+
+    `staff` is the clerk (`staff:NAME`) where one is signed in, `subject` the person as the plugin knows them, if known.
+    """
 
     id: UUID
     plugin: str
@@ -39,14 +43,22 @@ class WritingRow:
     provider: str
     terminal: UUID | None = None
     service_point: str | None = None
+    staff: str | None = None
+    subject: str | None = None
+
+    @property
+    def actor(self) -> str | None:
+        """Who acts, as the citizen's list words it; None at the hub itself."""
+        return self.staff or (None if self.terminal is None else "terminal")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRow:
-    """A writing under way: the terminal that does it, and the process in which the session with the card lives."""
+    """A writing under way: terminal and clerk that do it, and the process in which the session with the card lives."""
 
     terminal: UUID | None
     process: UUID | None
+    staff: str | None = None
 
 
 class WritingJournal:
@@ -66,6 +78,7 @@ class WritingJournal:
                     municipality=self._municipality,
                     id=row.id,
                     terminal_id=row.terminal,
+                    staff=row.staff,
                     operation=row.operation,
                     plugin=row.plugin,
                     provider=row.provider,
@@ -143,6 +156,8 @@ class WritingJournal:
                 "provider": row.provider,
                 "state": ending.state,
                 "steps": self._steps(session, row.id),
+                "actor": row.actor,
+                "subject": row.subject,
                 "code": code,
                 "terminal": str(row.terminal) if row.terminal else None,
                 "service_point": row.service_point,
@@ -162,8 +177,8 @@ class WritingJournal:
         own = card_writing.c
         where = (*self._own(writing), own.state == "open", own.lease_until > self._clock())
         with self._database.reading() as session:
-            found = session.execute(select(own.terminal_id, own.process).where(*where)).first()
-        return None if found is None else OpenRow(found.terminal_id, found.process)
+            found = session.execute(select(own.terminal_id, own.process, own.staff).where(*where)).first()
+        return None if found is None else OpenRow(found.terminal_id, found.process, found.staff)
 
     def state(self, writing: UUID) -> tuple[str, str | None] | None:
         """(state, code) of a writing; None when there is none of this id."""
@@ -236,8 +251,8 @@ class WritingJournal:
         with self._database.writing() as session:
             known = self._quarantined(session, writing)
             asked = known.release_by if known.release_evidence == evidence else None
-            if asked == by:
-                raise WritingRefused(WritingCode.APPROVAL_BY_ANOTHER)
+            if asked is not None:
+                check_second(asked, by)
             facts = {"writing": str(writing), "evidence": evidence}
             if two and asked is None:
                 values = {"release_evidence": evidence, "release_by": by}

@@ -29,13 +29,15 @@ class CardTokenSettings(_Model):
 class CardWritingSettings(_Model):
     """Everything of the table `[card_writing]`.
 
-    `four_eyes` are operations that a second member of staff has to approve; `release` is that of a card from
+    `clerk_required`: a card counter does nothing unless a clerk is signed in in the browser at it. `four_eyes` are
+    operations that a second member of staff has to approve; `release` is that of a card from
     quarantine. `shared_with` are towns whose cards are written here, too: the master keys are common to all of them.
     """
 
     provider: ProviderKind = ProviderKind.SOFTWARE
     keys_file: Path = Path("card-keys.json")
     pkcs11: CardTokenSettings | None = None
+    clerk_required: bool = False
     four_eyes: frozenset[Operation | Literal["release"]] = frozenset()
     shared_with: frozenset[Annotated[str, Field(pattern=r"^\d{6}$")]] = frozenset()
 

@@ -111,6 +111,17 @@ class Sessions:
             self._touch(found, now)
         return found
 
+    def running(self, session_id: UUID) -> WebSession | None:
+        """The running session of an id, which opens nothing by itself; its idle time goes on."""
+        now = self._clock()
+        own = (web_session.c.municipality == self._municipality) & (web_session.c.id == session_id)
+        with self._database.reading() as session:
+            row = session.execute(select(*_columns).where(own)).first()
+        found = None if row is None else _session(row)
+        if found is None or now >= min(found.expires_at, found.seen_at + self._idle[found.kind]):
+            return None
+        return found
+
     def open_visitor(self, device: str) -> OpenedSession:
         """A session of somebody unknown, for the forms of a sign-in."""
         with self._database.writing() as session:

@@ -38,6 +38,7 @@ _PROOF: Final = (
     "revocation_unavailable", "other_municipality", "not_registered", "person_*", "renewal_*",
 )  # fmt: skip
 _COUNTER: Final = ("card_counter_only", "card_gate_only", "card_keys_missing")
+_CLERK: Final = ("sign_in_needed", "role_needed")
 _WRITING: Final = ("writing_*", "not_found", *_COUNTER)
 _REMOTE: Final = ("remote_unauthorized", "remote_scope_missing")
 _OF_OPERATIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
@@ -49,14 +50,14 @@ _OF_OPERATIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("post", "/actions"): (*TERMINAL, *BODY, *_ROUTE, *_PLUGIN, *IDEMPOTENT, "visit_ended"),
     ("delete", "/visits/{visit_id}"): (*TERMINAL, "visit_ended", "not_found"),
     ("post", "/card-writings"): (
-        *TERMINAL, *BODY, *_COUNTER, "profile_*", "approval_*", "card_not_shared", "visit_ended", "plugin_fault",
-        "plugin_quarantined", "card_not_listed",
+        *TERMINAL, *BODY, *_COUNTER, *_CLERK, "profile_*", "approval_*", "card_not_shared", "visit_ended",
+        "plugin_fault", "plugin_quarantined", "card_not_listed",
     ),
     ("get", "/card-writings/{writing_id}"): (*TERMINAL, *_WRITING),
     ("post", "/card-writings/{writing_id}/responses"): (*TERMINAL, *BODY, *_WRITING, "approval_needed"),
-    ("post", "/card-writings/{writing_id}/approval"): (*TERMINAL, *BODY, *_WRITING, "approval_*"),
+    ("post", "/card-writings/{writing_id}/approval"): (*TERMINAL, *BODY, *_WRITING, *_CLERK, "approval_*"),
     ("post", "/card-writings/{writing_id}/release"): (
-        *TERMINAL, *BODY, *_WRITING, "approval_*", "release_not_needed",
+        *TERMINAL, *BODY, *_WRITING, *_CLERK, "approval_*", "release_not_needed",
     ),
     ("post", "/card-taps"): (*TERMINAL, *BODY, *_COUNTER, "profile_*", "service_not_usable", "card_tap_unknown"),
     ("get", "/card-profiles"): (*TERMINAL, *_QUERY, *_COUNTER),

@@ -22,15 +22,19 @@ from mykey_core.card_writing.live import WritingView
 from mykey_core.card_writing.office import open_counter, profile_data
 from mykey_core.card_writing.plan import Operation
 from mykey_core.card_writing.profiles import CardField
+from mykey_core.errors import Refusal
 from mykey_core.hub import Hub
+from mykey_core.portal.vouchers import MAX_LENGTH, ClerkVouchers
 from mykey_web import problems
 from mykey_web.api_v1.conditional import may_be_kept
 from mykey_web.api_v1.models import Model
 from mykey_web.api_v1.paging import PageQuery, cut, paged
+from mykey_web.sessions.browser import portal
 
 _MAX_APDU = 2 * 65_544  # hexadecimal digits of the longest extended APDU
 _Apdu = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2})+$", min_length=4, max_length=_MAX_APDU)]
 _Operation = Literal["write", "suspend", "resume", "delete", "move-out", "check", "rotate", "raise-floor"]
+_Clerk = Annotated[str, Field(max_length=MAX_LENGTH)] | None
 _Takes = Callable[[APIBlueprint, type[BaseModel]], Callable[[Callable[..., Any]], Callable[..., Any]]]
 
 
@@ -39,7 +43,8 @@ class WritingRequest(Model):
 
     With the `visit_id` of a tap, the plugin hands over the data for that person, and `values` are what it asked for.
     `with_value`: a deletion may destroy a value, because its refund has been settled. `shared_with`: towns whose
-    cards may be written, too, out of those that the settings name.
+    cards may be written, too, out of those that the settings name. `clerk` is the voucher of whoever is signed in in
+    the browser at this terminal; here and below, the record then names them.
     """
 
     operation: _Operation
@@ -51,6 +56,7 @@ class WritingRequest(Model):
     with_value: bool = False
     dry_run: bool = False
     visit_id: str | None = Field(default=None, max_length=64)
+    clerk: _Clerk = None
     shared_with: list[Annotated[str, Field(pattern=r"^[0-9]{6}$")]] = Field(default_factory=list, max_length=64)
 
 
@@ -68,6 +74,7 @@ class ReleaseRequest(Model):
     """Why a card may leave quarantine: what was found out, as a word of the list."""
 
     evidence: Literal["card-examined", "terminal-fault", "key-restored", "card-restored"]
+    clerk: _Clerk = None
 
 
 class ReleaseReply(Model):
@@ -121,7 +128,9 @@ class ResponsesRequest(Model):
 
 
 class ApprovalRequest(Model):
-    """A second person approves; who it is follows from the terminal."""
+    """A second person approves; who it is follows from the terminal and from the clerk's voucher."""
+
+    clerk: _Clerk = None
 
 
 class WritingReply(Model):
@@ -164,9 +173,9 @@ def add_writing_routes(api: APIBlueprint, hub: Hub, takes: _Takes) -> None:
     @takes(api, ApprovalRequest)
     @api.output(WritingReply)
     @api.doc(security="terminal", tags=["card writing"])
-    def approve(writing_id: str, body: ApprovalRequest) -> WritingReply:  # noqa: ARG001 - empty for now
+    def approve(writing_id: str, body: ApprovalRequest) -> WritingReply:
         """Approve a writing that needs a second person, at another terminal."""
-        return _reply(desk.counter.approve(g.terminal, _id(writing_id)))
+        return _reply(desk.counter.approve(g.terminal, _id(writing_id), desk.staff(body.clerk)))
 
     @api.post("/card-writings/<writing_id>/release")
     @takes(api, ReleaseRequest)
@@ -174,7 +183,7 @@ def add_writing_routes(api: APIBlueprint, hub: Hub, takes: _Takes) -> None:
     @api.doc(security="terminal", tags=["card writing"])
     def release(writing_id: str, body: ReleaseRequest) -> ReleaseReply:
         """Let the card of a writing leave quarantine, with what was found out about it."""
-        state = desk.counter.release(g.terminal, _id(writing_id), body.evidence)
+        state = desk.counter.release(g.terminal, _id(writing_id), body.evidence, desk.staff(body.clerk))
         return ReleaseReply(writing_id=writing_id, state=state)  # type: ignore[arg-type]
 
     @api.post("/card-taps")
@@ -213,8 +222,19 @@ class _Desk:
     def counter(self) -> CardCounter:
         return open_counter(self._hub)
 
+    def staff(self, voucher: str | None) -> str | None:
+        """The audit's word for the clerk of a voucher; `sign_in_needed` without one, where the town wants it."""
+        if voucher is None and self._hub.settings.card_writing.clerk_required:
+            raise Refusal("sign_in_needed", "the town wants a clerk to be signed in")
+        if voucher is None:
+            return None
+        here = portal()
+        vouchers = ClerkVouchers(self._hub.database, self._hub.settings.municipality, here.sessions)
+        return vouchers.redeem(voucher, g.terminal.id, self._hub.clock()).actor
+
     def order(self, body: WritingRequest) -> WritingOrder:
         """The body as the core takes it."""
+        staff = self.staff(body.clerk)
         operation = Operation(body.operation)
         data, subject = profile_data(
             self._hub,
@@ -233,6 +253,7 @@ class _Desk:
             dry_run=body.dry_run,
             shared_with=frozenset(body.shared_with),
             subject=subject,
+            staff=staff,
         )
 
     def profiles(self, page: PageQuery) -> CardProfilesReply:

@@ -5,12 +5,18 @@ The page talks to the loopback agent on the same computer; the hub sees neither 
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from mykey_core.counter.acts import CLERKS
+from mykey_core.portal.vouchers import ClerkVouchers
 from mykey_core.translations import LANGUAGES
+from mykey_web.pages.areas import staff
 from mykey_web.pages.frame import render
 from mykey_web.pages.wording import browser_texts, page_language, translator
+from mykey_web.sessions.browser import current, portal
 
 blueprint = Blueprint("pages", __name__)
 
@@ -31,6 +37,21 @@ def point() -> str:
 def cards() -> str:
     """The same for a counter where staff write services onto cards."""
     return _shell("cards")
+
+
+@blueprint.get("/point/cards/clerk/<uuid:terminal>")
+def clerk(terminal: UUID) -> Response:
+    """The clerk who is signed in in this browser, with a voucher for orders of this terminal; null without one."""
+    here, session = portal(), current().session
+    vouchers = ClerkVouchers(here.hub.database, here.hub.settings.municipality, here.sessions)
+    member = staff()
+    found = None
+    if session is not None and member is not None and member.roles.intersection(CLERKS):
+        voucher = vouchers.issue(session, terminal, here.hub.clock())
+        found = {"title": member.title, "voucher": voucher, "by_card": session.method == "card"}
+    response = jsonify({"clerk": found})
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.get("/point/gate")

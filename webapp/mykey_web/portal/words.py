@@ -21,6 +21,8 @@ from mykey_web.design.wording import frame_catalogue, localised, t, words
 from mykey_web.sessions.browser import language, portal
 
 _STAFF = "staff:"
+_BY_STAFF = ("staff.", "counter.")
+"""Events whose wording says itself that staff did it: the actor is a bare name there."""
 _AT_ITS_END = re.compile(r"\s*[:：–]\s*\{\w+\}$")
 _point = Prepared(
     select(service_point.c.title).where(
@@ -54,9 +56,9 @@ def worded(entry: access.AccessEntry) -> str:
     """One access in the reader's language; an event that has no wording is named by its code."""
     shown = {name: _value(name, value, entry) for name, value in entry.text.values.items()}
     catalogue = access.catalogue()
-    if not catalogue.has(entry.text.key):
-        return entry.event
-    return catalogue.get(entry.text.key, language(), shown)
+    at_counter = f"{entry.text.key}.at_counter"
+    key = at_counter if entry.plugin == SECTOR and catalogue.has(at_counter) else entry.text.key
+    return catalogue.get(key, language(), shown) if catalogue.has(key) else entry.event
 
 
 def _value(name: str, value: str | int, entry: access.AccessEntry) -> str | int:
@@ -64,6 +66,8 @@ def _value(name: str, value: str | int, entry: access.AccessEntry) -> str | int:
         return value
     if name == "action":
         return _action(str(entry.facts.get("service", "")), value)
+    if name == "actor" and entry.event.startswith(_BY_STAFF):
+        return _staff_title(value) or _actor(value)
     if name == "purpose":
         return _purpose(str(entry.facts.get("plugin", "")), value)
     known: dict[str, Callable[[str], str]] = {
@@ -76,6 +80,7 @@ def _value(name: str, value: str | int, entry: access.AccessEntry) -> str | int:
         "act": lambda code: _counter("act", code),
         "document": lambda code: _counter("document", code),
         "evidence": lambda code: _by_key("evidence", code),
+        "operation": lambda code: _by_key("card_operation", code),
         "method": lambda code: _by_key("my.devices.method", code),
         "code": _outcome,
     }
@@ -105,11 +110,17 @@ def _place(name: str) -> str:
 
 def _actor(code: str) -> str:
     """Staff by the name that colleagues know, the others by what they are."""
+    name = _staff_title(code)
+    return _by_key("actor", code) if name is None else t("actor.staff", name=name)
+
+
+def _staff_title(code: str) -> str | None:
+    """The name that colleagues know; None where the code is nobody of the staff."""
     if not code.startswith(_STAFF):
-        return _by_key("actor", code)
+        return None
     with portal().hub.database.reading() as session:
         member = StaffRegister(portal().hub.settings.municipality).get(session, code.removeprefix(_STAFF))
-    return t("actor.staff", name=code.removeprefix(_STAFF) if member is None else member.title)
+    return code.removeprefix(_STAFF) if member is None else member.title
 
 
 def _outcome(code: str) -> str:

@@ -25,7 +25,8 @@ let invitedBy = { agent: null, code: null };
 /**
  * @typedef {object} Errand
  * @property {() => Promise<{id: string, nonce: string, origin: string}>} challenge asked for when the PIN has been typed
- * @property {(id: string, token: any) => Promise<void>} proved
+ * @property {(id: string, token: any, insertion?: string|null) => Promise<void>} proved with the id of the card's insertion
+ * @property {(reader: any) => void} [found] a card is there, and its PIN will be asked for
  * @property {(problem: any) => void} [failed]
  * @property {string} [go] what the button below the PIN says, where nobody signs in by it
  * @property {boolean} [otherFirst] the card that lies in the reader is not the one: it has to be taken out first
@@ -109,7 +110,10 @@ async function look(errand, shown) {
     if (shown !== code) problem(status.reader.problem, null);
     return again(() => look(errand, code));
   }
-  if (status.reader?.card_present) return askPin(errand);
+  if (status.reader?.card_present) {
+    errand.found?.(status.reader);
+    return askPin(errand);
+  }
   if (shown !== "waiting") show(say("sign_in.place_card"), [el("p", {}, say("sign_in.place_card_text")), trayOf(tray, errand)]);
   return again(() => look(errand, "waiting"));
 
@@ -216,7 +220,7 @@ async function sign(errand, pin, lastTry) {
     const body = { nonce, pin, allow_last_attempt: lastTry };
     const answer = await theAgent().send("POST", "/sign-ins", body, 60_000);
     if (answer.state !== "done") return askAgain(errand, answer.problem);
-    await errand.proved(id, answer.token);
+    await errand.proved(id, answer.token, answer.insertion);
   } catch (error) {
     trouble(error, errand);
   }

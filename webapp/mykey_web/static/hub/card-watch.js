@@ -1,10 +1,11 @@
-// Whoever signed in with a card is signed out when it leaves the reader. Two looks in a row must miss it.
+// Whoever signed in with a card is signed out when it leaves the reader. Two looks in a row must miss it; another card
+// in its place counts at once: the agent has a new id for each insertion.
 // Staff everywhere, except while a citizen's card is read in the same reader (card-exchange.js); a citizen at a service
 // point of the town only: at home the card may go back into the wallet.
 
 import { Agent } from "../point/agent.js";
-import { cardsMoved, noteEnd, pairingToken, rememberedAgent } from "../point/session.js";
-import { exchanging } from "./card-exchange.js";
+import { insertionOf, isSessionsCard, noteEnd, pairingToken, rememberCard, rememberedAgent } from "../point/session.js";
+import { exchanging, finishExchange, isBack } from "./card-exchange.js";
 
 const LOOK_EVERY_MS = 1_500;
 const SILENT_LOOKS = 7; // about ten seconds: an agent that was stopped cannot hide that the card has gone
@@ -24,15 +25,24 @@ async function look(agent) {
   silent = 0;
   bound = !citizen || Boolean(status.service_point);
   if (!bound) return;
-  if (citizen && status.reader?.card_present && cardsMoved(status.reader.movements)) return signOut();
-  if (status.reader?.card_present) {
+  const insertion = insertionOf(status.reader);
+  if (insertion && isOwn(insertion)) {
     missed = 0;
     seen.postMessage("card");
     return;
   }
   if (exchanging()) return;
   missed += 1;
-  if (missed >= 2) signOut();
+  if (insertion || missed >= 2) signOut();
+}
+
+/** The card that signed in; or, after a citizen's card was read, the one that came back. @param {string} insertion */
+function isOwn(insertion) {
+  if (!citizen && isBack(insertion)) {
+    rememberCard(insertion);
+    finishExchange();
+  }
+  return isSessionsCard(insertion);
 }
 
 function unanswered() {

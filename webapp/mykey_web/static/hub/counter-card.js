@@ -1,6 +1,6 @@
 // A citizen's card at the counter: the form beside the panel says why, the card proves who. Nobody signs in by it.
 
-import { beginExchange, endExchange } from "./card-exchange.js";
+import { beginExchange, endExchange, noteForeign } from "./card-exchange.js";
 import { invitation, loadWords, readCard } from "./card-reader.js";
 import { act, ask } from "./hub-request.js";
 
@@ -15,6 +15,7 @@ function values() {
 const errand = {
   go: data.go,
   otherFirst: data.watched === "true",
+  found: noteForeign,
   challenge: () => ask(String(data.challenge), {}),
   proved: async (/** @type {string} */ id, /** @type {any} */ token) => {
     const answer = await act(String(data.proof), { ...values(), id, token });

@@ -69,19 +69,39 @@ export function takeEnd() {
   return noted;
 }
 
-const SEEN = "mykey.card-movements";
+const CARD = "mykey.card-insertion";
+const NO_CARD = "none";
 
 /**
- * Whether cards came or went since this was asked first: an exchange of two cards between two looks is seen, too.
- * @param {number} movements as the agent counts them
+ * The agent's id of the card that lies in the reader now, new for each insertion; null while there is none.
+ * @param {any} reader of the agent's status
+ * @returns {string|null}
  */
-export function cardsMoved(movements) {
-  const seen = sessionStorage.getItem(SEEN);
-  sessionStorage.setItem(SEEN, String(movements));
-  return seen !== null && seen !== String(movements);
+export function insertionOf(reader) {
+  if (!reader?.card_present) return null;
+  return reader.insertion ?? `movement ${reader.movements}`; // an agent of before has only the number
+}
+
+/**
+ * The session is that of this insertion. An agent that could not tell which card signed gives null: then of none.
+ * @param {string|null|undefined} insertion undefined from an agent that knows nothing of insertions
+ */
+export function rememberCard(insertion) {
+  if (insertion === undefined) forgetCard();
+  else sessionStorage.setItem(CARD, insertion ?? NO_CARD);
+}
+
+/**
+ * Whether it is the card that signed in. A tab in which nobody signed in holds to the first card that it sees.
+ * @param {string} insertion
+ */
+export function isSessionsCard(insertion) {
+  const known = sessionStorage.getItem(CARD);
+  if (known === null) rememberCard(insertion);
+  return known === null || known === insertion;
 }
 
 /** The next card that is seen is the session's. */
 export function forgetCard() {
-  sessionStorage.removeItem(SEEN);
+  sessionStorage.removeItem(CARD);
 }

@@ -5,6 +5,7 @@ import { button, el } from "../dom.js";
 import { now, update } from "../store.js";
 import { currentLanguage, t } from "../texts.js";
 import { problemWords } from "../wording.js";
+import { inNameOfClerk } from "./clerk.js";
 import { follow } from "./job.js";
 import { approvalForm, deleteForm, releaseForm, writeForm } from "./forms.js";
 import { cardFacts, progressOf, stepsOf } from "./parts.js";
@@ -16,6 +17,7 @@ import { cardFacts, progressOf, stepsOf } from "./parts.js";
  * @property {import("./job.js").Job|null} [job]
  * @property {string} [doing] the operation of the job
  * @property {boolean} [dry]
+ * @property {string|null} [clerk] who is signed in here: the record names them
  * @property {any} [order]
  * @property {{id: string, service: string}|null} [visit] of the person whose card it is, after a tap with the PIN
  */
@@ -30,6 +32,7 @@ export function cards(screen) {
     title: t("page.cards.title"),
     tone: toneOf(desk),
     body: [
+      desk.clerk ? el("p", { class: "small", id: "cards-clerk" }, t("page.cards.clerk", { name: desk.clerk })) : null,
       outcome(screen, desk),
       desk.card ? cardFacts(desk.card, desk.offer, busy ? null : (operation, plugin) => act(screen, operation, plugin)) : null,
       busy || !desk.card ? null : actions(screen, desk),
@@ -67,7 +70,7 @@ async function reword(screen) {
  * @param {Record<string, any>} order
  */
 export async function run(screen, order) {
-  const begin = () => theAgent().writeCard(order);
+  const begin = async () => theAgent().writeCard(await inNameOfClerk(order, (title) => (screen.desk.clerk = title)));
   return watch(screen, order, begin);
 }
 
@@ -93,7 +96,7 @@ function attend(screen) {
 /** The card after a change, without losing the words about the change. @param {any} screen */
 async function readAgain(screen) {
   const last = screen.desk.job;
-  const check = await follow(() => theAgent().writeCard({ operation: "check" }), () => undefined);
+  const check = await follow(async () => theAgent().writeCard(await inNameOfClerk({ operation: "check" })), () => undefined);
   screen.desk.card = check.card ?? screen.desk.card;
   screen.desk.job = last;
 }

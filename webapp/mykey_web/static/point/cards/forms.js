@@ -8,6 +8,7 @@ import { goOn } from "../flow.js";
 import { now, update } from "../store.js";
 import { t } from "../texts.js";
 import { problemWords } from "../wording.js";
+import { inNameOfClerk } from "./clerk.js";
 
 const EVIDENCE = ["card-examined", "terminal-fault", "key-restored", "card-restored"];
 const NUMBERS = ["value", "rides", "period"];
@@ -121,7 +122,7 @@ export function deleteForm(what, order) {
 export function approvalForm() {
   const field = /** @type {HTMLInputElement} */ (el("input", { id: "approve-id", class: "input", type: "text", autocomplete: "off", spellcheck: "false" }));
   const said = el("p", { role: "status", id: "approve-said" });
-  const go = () => tell(said, () => theAgent().writingStep(field.value.trim() || "000", "approval"), "page.cards.approved");
+  const go = () => tell(said, async () => theAgent().writingStep(field.value.trim() || "000", "approval", await inNameOfClerk({})), "page.cards.approved");
   return el(
     "div",
     { class: "field" },
@@ -138,7 +139,7 @@ export function releaseForm(writing, again) {
   const list = /** @type {HTMLSelectElement} */ (el("select", { id: "evidence", class: "input" }, ...options));
   const said = el("p", { role: "status" });
   const go = async () => {
-    const answer = await tell(said, () => theAgent().writingStep(writing, "release", { evidence: list.value }), "page.cards.release_asked");
+    const answer = await tell(said, async () => theAgent().writingStep(writing, "release", await inNameOfClerk({ evidence: list.value })), "page.cards.release_asked");
     if (answer?.state === "released") again();
   };
   return el(

@@ -170,6 +170,7 @@ BROKEN: dict[str, tuple[int, Callable[[Town], None]]] = {
     "keys.readable": (2, open_to_all("audit-key.pem")),
     "plugins_file.invalid": (2, replaced("plugins.toml", "enabled", "enabledd")),
     "authorities.unreadable": (2, lambda town: next((town.config.parent / "ca").iterdir()).write_text("x") and None),
+    "residents.unknown": (2, replaced("hub.toml", "resident_distribution_points", "# none")),
     "hub.does_not_open": (2, replaced("hub.toml", "[trust]", 'database_url = "sqlite:////nowhere/hub"\n[trust]')),
     "migrations.behind": (2, old_tables),
     "audit.no_checkpoint": (1, in_hub(sealed_without_checkpoint)),

@@ -11,10 +11,12 @@ import click
 from waitress.server import create_server
 
 from mykey_core.administration.setting_reference import settings_markdown
+from mykey_core.authentication.origin import check_origin
 from mykey_core.errors import MykeyError
 from mykey_core.hub import open_hub, upgrade_database
 from mykey_core.logs import configure_logs
 from mykey_core.settings import load_settings
+from mykey_core.taps.residence import Residence
 from mykey_web.operations.serving import look_after, open_served
 from mykey_web.problem_list import as_markdown, problem_codes
 from mykey_web.setup import write_new_hub
@@ -36,15 +38,67 @@ def hub() -> None:
 @click.option("--title", required=True, help="Name of the municipality, in Japanese.")
 @click.option("--title-en", required=True, help="Name of the municipality, in English.")
 @click.option("--origin", required=True, help="What browsers see, such as https://hub.example.jp.")
-@click.option("--ca", multiple=True, required=True, type=click.Path(exists=True, path_type=Path), help="CA, PEM.")
-def init(folder: Path, municipality: str, title: str, title_en: str, origin: str, ca: tuple[Path, ...]) -> None:
+@click.option(
+    "--ca",
+    multiple=True,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A CA certificate (PEM), or a folder of them.",
+)
+@click.option(
+    "--environment",
+    type=click.Choice(["production", "test", "demo"]),
+    default="production",
+    show_default=True,
+    envvar="MYKEY_ENVIRONMENT",
+    help="test: for synthetic cards, to rehearse; demo: the same, and pages show every check.",
+)
+@click.option(
+    "--resident-distribution-point",
+    "points",
+    multiple=True,
+    help="The town's own CRL partition, as `mykey trust update` prints it: the library is then for residents only.",
+)
+def init(
+    *,
+    folder: Path,
+    municipality: str,
+    title: str,
+    title_en: str,
+    origin: str,
+    ca: tuple[Path, ...],
+    environment: str,
+    points: tuple[str, ...],
+) -> None:
     """Make FOLDER with settings, keys, pinned CA certificates and an empty database."""
+    files = [file for path in ca for file in (sorted(path.glob("*.pem")) if path.is_dir() else [path])]
+    titles = {"ja": title, "en": title_en}
     try:
-        write_new_hub(folder, municipality=municipality, titles={"ja": title, "en": title_en}, origin=origin, ca=ca)
+        check_origin(origin, loopback_allowed=environment != "production")
+        Residence(list(points))
+        write_new_hub(
+            folder,
+            municipality=municipality,
+            titles=titles,
+            origin=origin,
+            ca=files,
+            environment=environment,
+            distribution_points=points,
+        )
         upgrade_database(load_settings(folder / "hub.toml"))
     except (MykeyError, FileExistsError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"made {folder}: put signed CRL files into {folder / 'crl'}, then run `mykey hub serve`")
+    click.echo(
+        f"made {folder}: put signed CRL files into {folder / 'crl'}, run `mykey trust update --config "
+        f"{folder / 'hub.toml'}`, then `mykey serve --config {folder / 'hub.toml'}`"
+    )
+    if not points:
+        click.echo(
+            "The library is for cards of every town. For residents only: write the line `CN=…` of your town that "
+            "`mykey trust update` prints into resident_distribution_points (hub.toml), then residents_only = true into "
+            "plugins.toml.",
+            err=True,
+        )
 
 
 @hub.command(name="service-point")
@@ -61,6 +115,7 @@ def service_point(config: Path, name: str, title: str, title_en: str, services: 
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
     known = opened.plugins.service_names()
+    click.echo(f"{name} offers {', '.join(services)}; for its terminal: `mykey hub enrolment-code {name}`", err=True)
     for unknown in sorted(set(services) - set(known)):
         click.echo(f"no plugin that runs has the service '{unknown}'; there are: {', '.join(known)}", err=True)
 
@@ -71,9 +126,15 @@ def service_point(config: Path, name: str, title: str, title_en: str, services: 
 def enrolment_code(config: Path, point: str) -> None:
     """Print a one-time code with which a terminal enrols for the service point POINT."""
     try:
-        click.echo(open_hub(load_settings(config)).terminals.new_code(point))
+        opened = open_hub(load_settings(config))
+        click.echo(opened.terminals.new_code(point))
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
+    click.echo(
+        f"This code is for {point}, once, within an hour. On the terminal: `mykey terminal enrol --hub "
+        f"{opened.settings.origin} --state FOLDER`",
+        err=True,
+    )
 
 
 @hub.command()

@@ -16,9 +16,14 @@ enabled = true
 grants = ["audit", "database", "events", "jobs", "offline", "pages", "people", "tap"]
 
 [plugins.library.services.library-desk]
-residents_only = true
+{residents}
 risk = "low"
 """
+_RESIDENTS = "residents_only = true"
+_EVERYBODY = """\
+# true refuses cards of other towns. First name the town's own CRL partitions in hub.toml:
+# resident_distribution_points = ["CN=…"], as `mykey trust update` prints them; without them everybody would be refused.
+residents_only = false"""
 
 
 def _toml(value: str) -> str:
@@ -74,7 +79,10 @@ def write_new_hub(
     distribution_points: Sequence[str] = (),
     plugins: str | None = None,
 ) -> None:
-    """Make `folder` (which must be new or empty) with everything that a hub reads at its start."""
+    """Make `folder` (which must be new or empty) with everything that a hub reads at its start.
+
+    Only with `distribution_points` of the town can its library be for residents only: without them it is for everybody.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty: name a new folder")
@@ -91,6 +99,8 @@ def write_new_hub(
         distribution_points=distribution_points,
     )
     (folder / "hub.toml").write_text(text, encoding="utf-8")
-    (folder / "plugins.toml").write_text(_PLUGINS if plugins is None else plugins, encoding="utf-8")
+    if plugins is None:
+        plugins = _PLUGINS.format(residents=_RESIDENTS if distribution_points else _EVERYBODY)
+    (folder / "plugins.toml").write_text(plugins, encoding="utf-8")
     create_keys(folder / "keys.json")
     create_audit_key(folder / "audit-key.pem")

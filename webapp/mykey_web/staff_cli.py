@@ -49,7 +49,12 @@ def put(config: Path, name: str, title: str, roles: tuple[str, ...]) -> None:
 @click.argument("name")
 def invite(config: Path, name: str) -> None:
     """Print a one-time code: with it NAME links a card at the first sign-in, within three days."""
-    click.echo(_written(config, lambda hub, register, session: register.invite(session, name, at=hub.clock())))
+    code, origin = _written(
+        config,
+        lambda hub, register, session: (register.invite(session, name, at=hub.clock()), hub.settings.origin),
+    )
+    click.echo(code)
+    click.echo(f"This code is for {name}, once: open {origin}/sign-in/staff within 3 days and type it.", err=True)
 
 
 @staff.command()

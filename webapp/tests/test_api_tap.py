@@ -46,6 +46,15 @@ def test_cards_that_are_refused(library_hub: HubHarness, persona: str, code: str
     assert library_hub.audit("tap.refused")[-1].facts["code"] == code
 
 
+def test_a_town_that_is_not_set_up_blames_no_card(library_hub: HubHarness) -> None:
+    """Without partitions of its own a service for residents is closed, and no resident is called a stranger."""
+    path = library_hub.folder / "hub" / "hub.toml"
+    path.write_text(path.read_text().replace("resident_distribution_points =", "# none ="))
+    library_hub.settings = load_settings(path)
+    library_hub.restart()
+    assert library_hub.terminal().tap("adult", SERVICE)["code"] == "service_unavailable"
+
+
 def test_a_next_generation_card_taps(library_hub: HubHarness) -> None:
     """Nothing assumes RSA: a P-384 card is linked like any other."""
     answer = library_hub.terminal().tap("next-generation", SERVICE, "link", patron_number="10000017")

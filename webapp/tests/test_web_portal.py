@@ -267,7 +267,7 @@ def test_staff_by_command(library_hub: HubHarness) -> None:
     def run(*arguments: str) -> str:
         done = CliRunner().invoke(staff, [arguments[0], "--config", str(library_hub.config), *arguments[1:]])
         assert done.exit_code == 0, done.output
-        return done.output.strip()
+        return done.stdout.strip()
 
     run("put", "yamada", "--title", "山田", "--role", "clerk")
     library_hub.clock.now = datetime.now(UTC)

@@ -35,8 +35,10 @@ def check_origin(origin: str, *, loopback_allowed: bool) -> str:
     if shape is None:
         raise _refuse("the origin must be scheme, host and perhaps port, in lower case, and nothing else")
     scheme, host, port = shape["scheme"], shape["host"], shape["port"]
-    if scheme == "http" and not (loopback_allowed and host in _LOOPBACK):
-        raise _refuse("the origin must begin with https:// unless the hub itself listens on loopback")
+    if scheme == "http" and host in _LOOPBACK and not loopback_allowed:
+        raise _refuse(f"an http://{host} origin needs environment = test or demo, and it is production now")
+    if scheme == "http" and host not in _LOOPBACK:
+        raise _refuse("the origin must begin with https://")
     _check_host(host)
     if port is not None:
         _check_port(scheme, port)

@@ -40,7 +40,7 @@ _OTHER_VARIABLES: Final = (
 def check_files(settings: HubSettings, now: datetime) -> list[Finding]:
     """Keys, plugins file, CA certificates and the disk that the hub writes to."""
     found = [*environment(settings, os.environ), *keys(settings), *plugins_file(settings)]
-    return [*found, *authorities(settings, now), *disk(settings)]
+    return [*found, *residents(settings), *authorities(settings, now), *disk(settings)]
 
 
 def environment(settings: HubSettings, variables: Mapping[str, str]) -> Iterator[Finding]:
@@ -95,6 +95,20 @@ def plugins_file(settings: HubSettings) -> Iterator[Finding]:
         yield failed("plugins_file", "invalid", reason=str(error))
     else:
         yield ok("plugins_file")
+
+
+def residents(settings: HubSettings) -> Iterator[Finding]:
+    """That the hub knows its residents' cards where a service is for residents only; else it refuses everybody."""
+    if settings.resident_distribution_points:
+        return
+    try:
+        plugins = read_plugins_file(settings.plugins_file, settings.municipality).plugins.values()
+    except ConfigurationError:
+        return  # `plugins_file` tells it
+    for choice in plugins:
+        for service, policy in choice.services.items():
+            if choice.enabled and policy.residents_only:
+                yield failed("residents", "unknown", service=service)
 
 
 def authorities(settings: HubSettings, now: datetime) -> Iterator[Finding]:

@@ -42,6 +42,11 @@ class Residence:
     def __init__(self, directory_names: list[str]) -> None:
         self._own = frozenset(parse_directory_name(text) for text in directory_names)
 
+    @property
+    def known(self) -> bool:
+        """False while the town has not said which are its own: nobody could be told from a stranger."""
+        return bool(self._own)
+
     def covers(self, certificate: ValidatedCertificate) -> bool:
         """True when the certificate's distribution point is one of ours."""
         point = certificate.distribution_point

@@ -277,7 +277,8 @@ class TapService:
         self, session: Session, route: Route, action: Action, verified: VerifiedToken, now: datetime
     ) -> tuple[str, bool]:
         if route.policy.residents_only and not self._residence.covers(verified.certificate):
-            raise TapRefused("other_municipality", checks=verified.checks)
+            code = "other_municipality" if self._residence.known else "service_unavailable"  # not the holder's doing
+            raise TapRefused(code, checks=verified.checks)
         plugin = route.plugin.context.name
         known = self._people.find(session, verified.certificate, plugin)
         if known is None and action.subject != "enrol":

@@ -15,6 +15,7 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,7 @@ from mykey_terminal.agent.server import Announcement, loopback_sockets, make_ser
 from mykey_terminal.agent.writings import WritingDesk
 from mykey_terminal.card_commands import add_card_commands
 from mykey_terminal.clock import system_clock
+from mykey_terminal.enrol_words import enrol_words
 from mykey_terminal.enrolment import StateDirectory, enrol
 from mykey_terminal.errors import TerminalError
 from mykey_terminal.hub import Hub
@@ -46,7 +48,7 @@ from mykey_terminal.tap import TapRequest, TapRunner
 from mykey_terminal.token_key import TokenPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mykey_terminal.readers import CardReader
 
@@ -98,12 +100,14 @@ def enrol_command(
     **files: Path | None,
 ) -> None:
     """Become a terminal of a hub with a one-time code."""
+    language = language or language_of_environment()
+    words = enrol_words(language)
     if code_stdin:
         code = sys.stdin.readline().strip()
         if not code:
             raise click.UsageError("standard input holds no one-time code")
     elif not code:
-        code = click.prompt("One-time code", hide_input=True).strip()
+        code = click.prompt(words["ask"], hide_input=True).strip()
     if (files["certificate"] is None) != (files["key"] is None):
         raise click.UsageError("--certificate and --key belong together")
     place = None
@@ -111,7 +115,7 @@ def enrol_command(
         if token is None or token_pin_file is None:
             raise click.UsageError("--pkcs11 needs --token and --token-pin-file")
         place = TokenPlace(pkcs11, token, token_pin_file.absolute(), label=f"mykey-terminal/{state.absolute().name}")
-    with _errors_for_people():
+    with _errors_for_people(words):
         way = HubDoor(
             address=hub_origin(door) if door else None, **{name: path for name, path in files.items() if path}
         )
@@ -119,7 +123,7 @@ def enrol_command(
             address, code, StateDirectory(state), name=name, clock=system_clock, language=language, token=place,
             door=way,
         )  # fmt: skip
-    click.echo(f"Enrolled as {enrolment.terminal_id} at {enrolment.hub_origin}.")
+    click.echo(words["done"].format(terminal=enrolment.terminal_id, hub=enrolment.hub_origin))
 
 
 @terminal.command("tap")
@@ -224,12 +228,14 @@ def status_command(*, state: Path, as_json: bool, language: str | None) -> None:
 
 
 @contextmanager
-def _errors_for_people() -> Iterator[None]:
+def _errors_for_people(words: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """One line for each error: `words` by code go before the hub's, which are for the visitors of a service."""
     try:
         yield
     except (TerminalError, CardError) as error:
         problem = problem_of(error)
-        raise click.ClickException(f"{_told(problem.to_json()) or _own_words(error)} [{problem.code}]") from error
+        told = words.get(problem.code) or _told(problem.to_json()) or _own_words(error)
+        raise click.ClickException(f"{told} [{problem.code}]") from error
 
 
 @contextmanager

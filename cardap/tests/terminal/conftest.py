@@ -149,10 +149,10 @@ class HubDouble:
     def _enrol(self, request: Request) -> tuple[dict[str, Any], int]:
         body = json.loads(request.get_data())
         if body["code"] not in self.codes:
-            raise Refused(403, "enrolment_code")
+            raise Refused(403, "enrolment_code_invalid")
         self.codes.discard(body["code"])
         if set(body["public_key"]) != {"kty", "crv", "x"}:
-            raise Refused(400, "public_key")
+            raise Refused(400, "public_key_invalid")
         terminal_id = f"terminal-{len(self.keys) + 1}"
         self.keys[terminal_id] = OKPKey.import_key(body["public_key"])
         return {

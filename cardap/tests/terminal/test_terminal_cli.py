@@ -64,6 +64,27 @@ def test_errors_are_one_line_with_a_code(tmp_path: Path, arguments: tuple[str, .
     assert len(result.output.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("locale", "options", "asked", "what_to_do"),
+    [
+        ("C", (), "One-time code", "`mykey hub enrolment-code POINT`"),
+        ("ja_JP.UTF-8", (), "登録コード", "`mykey hub enrolment-code 窓口の名前`"),
+        ("C", ("--language", "ja-Hira"), "登録コード", "`mykey hub enrolment-code 窓口の名前`"),
+    ],
+)
+def test_a_wrong_code_tells_the_installer_what_to_do(
+    tmp_path: Path, live_hub: str, locale: str, options: tuple[str, ...], asked: str, what_to_do: str
+) -> None:
+    """In the language of the question, and not what a visitor of the service would be told."""
+    arguments = ["enrol", "--hub", live_hub, "--state", str(tmp_path / "new"), *options]
+    result = CliRunner(env={"LC_ALL": locale}).invoke(terminal, arguments, input="SAYONARA\n")
+    assert result.exit_code == 1
+    assert asked in result.output
+    assert what_to_do in result.output
+    assert "[enrolment_code_invalid]" in result.output
+    assert "SAYONARA" not in result.output
+
+
 def test_empty_code_is_told(tmp_path: Path) -> None:
     """With `--code-stdin` and nothing there, no question is asked that nobody answers."""
     result = run("enrol", "--hub", "https://hub.example.jp", "--code-stdin", "--state", tmp_path / "new")

@@ -114,7 +114,7 @@ def test_enrolment_uses_the_code_once(
     other = StateDirectory(tmp_path / "other")
     with pytest.raises(HubProblemError) as refusal:
         enrol(ORIGIN, "KONNICHIWA", other, name="x", clock=clock, transport=transport)
-    assert refusal.value.problem.code == "enrolment_code"
+    assert refusal.value.problem.code == "enrolment_code_invalid"
     assert not (other.path / "terminal.json").exists()
 
 

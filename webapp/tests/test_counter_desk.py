@@ -125,6 +125,17 @@ def test_look_ups_are_limited(library_hub: HubHarness, clerk: PageClient) -> Non
     assert '<td class="table__number">60</td><td class="table__number">60</td>' in page(clerk, "/counter/look-ups")
 
 
+def test_the_citizen_reads_who_looked(library_hub: HubHarness, clerk: PageClient) -> None:
+    """The look at the counter names the clerk once, the place and the purpose; “staff” is not said twice."""
+    open_record(clerk, purpose="asked")
+    name = "テスト職員"
+    citizen = citizen_client(library_hub, "adult")
+    assert f"Staff ({name}) looked at your record at the counter (purpose: " in page(citizen, "/my/accesses")
+    japanese = citizen.get("/my/accesses?lang=ja").text
+    assert f"{name}（職員）が、窓口であなたの記録を見ました（目的：" in japanese
+    assert f"職員 {name}" not in japanese
+
+
 def test_what_is_not_looked_up(library_hub: HubHarness, clerk: PageClient) -> None:
     """No purpose, one's own record, a revoked card, a name: nothing opens."""
     assert code(tap(clerk, "adult")) == "counter_purpose_unknown"

@@ -23,7 +23,7 @@ from mykey_web.demo.clerks import add_clerks
 from mykey_web.demo.sip2_scenes import USER, start_sip2
 from mykey_web.demo.story import play
 from mykey_web.demo.taxi import CAB, TAXI_COUNTER, add_taxi, enable_taxi, give_debit_key, start_cab, start_tablet
-from mykey_web.demo.town import SELF_CHECK, SERVICE_POINT, Town, make_town, publish_crls
+from mykey_web.demo.town import SELF_CHECK, SERVICE_POINT, Town, make_town, publish_crls, write_rehearsal
 
 _CRL_EVERY_SECONDS = 3600
 _POINT, _CARDS, _GATE = "/point", "/point/cards", "/point/gate"
@@ -42,8 +42,16 @@ _PLACES = (
 )
 @click.option("--keep", type=click.Path(path_type=Path), help="A new folder to work in, and to leave behind.")
 @click.option("--port", type=int, default=0, help="Port of the hub; 0 takes a free one.")
-def demo(*, check: bool, keep: Path | None, port: int) -> None:
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path),
+    help="Start nothing: write CA certificates, revocation lists and a sample library for a hub of your own.",
+)
+def demo(*, check: bool, keep: Path | None, port: int, files: Path | None) -> None:
     """Start the hub and a service point with virtual cards, and print the address to open."""
+    if files is not None:
+        click.echo(write_rehearsal(files, system_clock()))
+        return
     try:
         with _folder(keep) as folder:
             if check:
@@ -125,6 +133,7 @@ def new_code(town: Town, point: str = SERVICE_POINT) -> str:
 def announce(origin: str, announcement: dict[str, str]) -> None:
     """Print the address to open."""
     click.echo("")
+    click.echo("  窓口（まずこれを開く） · the library desk (start here):")
     click.echo(f"  {_address(origin, announcement)}")
     click.echo("")
     click.echo(f"  マイページ · the citizen's own page: {origin}/my/ （同じタブから · from the same tab）")

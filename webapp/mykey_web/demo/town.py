@@ -105,7 +105,7 @@ def make_town(
 
 
 def _write_authorities(jpki: EmulatedJpki, folder: Path) -> list[Path]:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for generation in GENERATIONS:
         certificate = jpki.ca_certificate(CertificateKind.AUTHENTICATION, generation)
@@ -115,8 +115,28 @@ def _write_authorities(jpki: EmulatedJpki, folder: Path) -> list[Path]:
     return paths
 
 
+def write_rehearsal(folder: Path, now: datetime) -> str:
+    """What a hub needs to rehearse with emulated cards: `ca`, `crl` (good for two days) and `library` below `folder`.
+
+    The answer is the name of the town's CRL partition. Files that are there already are written anew.
+    """
+    jpki = EmulatedJpki(tokyo_date(now))
+    for name in ("ca", "crl", "library"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    _write_authorities(jpki, folder / "ca")
+    _write_crls(folder / "crl", now)
+    with as_file(files("mykey_library") / "demo") as sample:
+        for path in sample.glob("*.csv"):
+            (folder / "library" / path.name).write_bytes(path.read_bytes())
+    return jpki.distribution_point(MUNICIPALITY).rfc4514_string()
+
+
 def publish_crls(town: Town, now: datetime) -> None:
     """Sign today's CRLs of both towns and all CA generations and put them where the hub reads them."""
+    _write_crls(town.config.parent / "crl", now)
+
+
+def _write_crls(folder: Path, now: datetime) -> None:
     jpki = EmulatedJpki(tokyo_date(now))
     kind = CertificateKind.AUTHENTICATION
     this_update = now.replace(microsecond=0) - timedelta(minutes=1)
@@ -131,7 +151,7 @@ def publish_crls(town: Town, now: datetime) -> None:
                 next_update=this_update + CRL_LIFETIME,
                 number=int(this_update.timestamp()),
             )
-            _replace(town.config.parent / "crl" / f"{municipality}-{generation}.crl", crl)
+            _replace(folder / f"{municipality}-{generation}.crl", crl)
 
 
 def _replace(path: Path, content: bytes) -> None:

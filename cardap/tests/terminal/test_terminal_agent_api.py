@@ -29,6 +29,27 @@ def test_status_says_who_and_what(agent: Any) -> None:
     assert set(reader["card"]["title"]) == {"ja", "en"}
 
 
+def test_an_insertion_has_a_fresh_id_for_each_page(agent: Any) -> None:
+    """The same while the card stays, another for another page and for the same card put in again; none without one."""
+
+    def seen() -> Any:
+        return agent.call("GET", "/status").json["reader"]["insertion"]
+
+    agent.call("PUT", "/tray/inserted", {"card": None})
+    assert seen() is None
+    agent.call("PUT", "/tray/inserted", {"card": "adult"})
+    first, page = seen(), agent.token
+    assert isinstance(first, str)
+    signed = agent.call("POST", "/sign-ins", {"nonce": "A" * 44, "pin": "1234", "allow_last_attempt": False}).json
+    assert (signed["state"], signed["insertion"], seen()) == ("done", first, first)
+    agent.pair()
+    assert seen() not in {None, first}
+    agent.token = page
+    assert seen() == first
+    agent.call("PUT", "/tray/inserted", {"card": "adult"})
+    assert seen() not in {None, first}
+
+
 def test_reader_that_fails_is_part_of_the_status(agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page can say 'no reader' because the agent itself is well."""
 

@@ -27,6 +27,16 @@ def test_a_card_on_its_wrong_side_is_told_from_no_card(monkeypatch: pytest.Monke
     assert _reader(monkeypatch, State.EMPTY).card_present() is False
 
 
+def test_an_insertion_is_told_by_the_count_of_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same card again is another insertion; an empty reader that comes and goes is none."""
+    first = _reader(monkeypatch, State.PRESENT | 0x1_0000, State.EMPTY).insertion
+    assert first is not None
+    assert first == _reader(monkeypatch, State.PRESENT | 0x1_0000, State.EMPTY | 0x7_0000).insertion
+    assert first == _reader(monkeypatch, State.PRESENT | 0x1_0000).insertion
+    assert first != _reader(monkeypatch, State.PRESENT | 0x3_0000, State.EMPTY).insertion
+    assert _reader(monkeypatch, State.EMPTY | 0x3_0000).insertion is None
+
+
 def test_a_good_card_in_another_reader_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A forgotten card in a second reader does not stop the one that works."""
     assert _reader(monkeypatch, State.PRESENT | State.MUTE, State.PRESENT).card_present() is True

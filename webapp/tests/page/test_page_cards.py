@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from mykey_core.card_writing.tables import known_card
+from mykey_core.card_writing.tables import card_writing, known_card
 from mykey_core.hub import open_hub
+from mykey_core.portal.staff import StaffRegister
 from mykey_core.settings import load_settings
 from mykey_testkit.axe import violations
 from mykey_web.demo import processes
@@ -22,6 +23,12 @@ from mykey_web.demo.cli import new_code
 from mykey_web.demo.town import make_town
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+TAKE_OUT = """async () => {
+  const { Agent } = await import("/static/point/agent.js");
+  const { rememberedAgent, pairingToken } = await import("/static/point/session.js");
+  await new Agent(rememberedAgent(), pairingToken(), () => "ja").insert(null);
+}"""
 
 
 class CardTown:
@@ -147,6 +154,39 @@ def test_the_plugins_own_data_are_written_for_the_person_who_shows_the_card(card
     gate.locator(".gate__facts dd", has_text="2,900").wait_for()
     assert gate.locator(".gate__facts dd").first.inner_text() == "9"
     assert cards.faults == []
+
+
+def test_the_clerk_who_is_signed_in_is_named(cards: CardTown) -> None:
+    """Staff card out, citizen's card in: the page says whose name is recorded; back at the counter the card counts."""
+    hub = open_hub(load_settings(cards.town.config))
+    register = StaffRegister(hub.settings.municipality)
+    with hub.database.writing() as session:
+        register.put(session, "kawabata", "川端", ["clerk"], at=hub.clock(), actor="staff:test")
+        code = register.invite(session, "kawabata", at=hub.clock())
+    page = cards.open(COUNTER, "cards", "ja")
+    page.goto(f"{cards.origin}/sign-in/staff?next=/counter/")
+    page.fill("#field-invitation", code)
+    page.click("[data-card=long-name]")
+    page.fill("#pin", "1234")
+    page.click("#pin-ok")
+    page.wait_for_url(f"{cards.origin}/counter/")
+    page.goto(f"{cards.origin}/point/cards")
+    page.click("#take-out")
+    page.click("[data-card=adult]")
+    done(page, "確かめました")
+    assert page.locator("#cards-clerk").inner_text() == "担当：川端さん（記録に残ります）"
+    assert violations(page) == []
+    with hub.database.reading() as session:
+        own = card_writing.c.municipality == hub.settings.municipality
+        assert set(session.execute(select(card_writing.c.staff).where(own)).scalars()) == {"staff:kawabata"}
+    hub.close()
+    page.click("#take-out")
+    page.click("[data-card=long-name]")
+    page.goto(f"{cards.origin}/counter/")
+    page.wait_for_timeout(4_000)  # the staff card is back
+    assert page.url.endswith("/counter/")
+    page.evaluate(TAKE_OUT)
+    page.wait_for_url("**/sign-in/staff**", timeout=15_000)
 
 
 FOUR_EYES = """

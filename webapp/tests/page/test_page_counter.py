@@ -126,6 +126,29 @@ def test_the_staff_card_is_exchanged_and_guarded(visit: Callable[..., Any]) -> N
     _end(visitor.demo.town, "guarded")
 
 
+def test_another_card_does_not_keep_the_session(visit: Callable[..., Any]) -> None:
+    """A citizen's card that stays in the reader, or takes the staff card's place between two looks, signs out."""
+    visitor = visit("en")
+    visitor.link("adult", "1234", "10000033")
+    visitor.leave()
+    code = invite(visitor.demo.town, "replaced", "Desk 4", "clerk")
+    page = sign_in_by_card(visitor, "long-name", code, "en")
+    open_record(page, visitor.demo.origin)
+    expect(page.locator("#put-back")).to_be_visible()
+    page.evaluate("sessionStorage.setItem('mykey-card-exchange', '0')")  # its minute is over
+    page.wait_for_url("**/sign-in/staff**", timeout=15_000)
+    expect(page.locator("[role=status].notice")).to_have_text("The card was taken out, so you were signed out.")
+    _insert(page, "long-name")
+    page.fill("#pin", "1234")
+    page.click("#pin-ok")
+    page.wait_for_url("**/counter/**")
+    page.wait_for_timeout(4_000)  # its own card: nothing happens
+    assert "/sign-in/" not in page.url
+    _insert(page, "adult")
+    page.wait_for_url("**/sign-in/staff**", timeout=15_000)
+    _end(visitor.demo.town, "replaced")
+
+
 def _insert(page: Page, card: str | None) -> None:
     """Put a card into the virtual reader, or take it out, as a hand would."""
     page.evaluate(

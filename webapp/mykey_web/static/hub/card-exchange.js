@@ -1,7 +1,7 @@
 // One reader, two cards: while a citizen's card is read, the staff card may be out, for three minutes and no longer.
 // Cards are told apart by the agent's id of each insertion: the one that was read is not taken for the staff card.
 
-import { insertionOf } from "../point/session.js";
+import { insertionOf, sessionsCard } from "../point/session.js";
 
 const KEY = "mykey-card-exchange";
 const FOREIGN = "mykey-card-foreign";
@@ -14,10 +14,10 @@ export function beginExchange() {
   sessionStorage.removeItem(FOREIGN);
 }
 
-/** This insertion is a citizen's card; it lets the staff card be out. @param {any} reader of the agent's status */
+/** This is a citizen's card, for which the staff card had to leave. @param {any} reader of the agent's status */
 export function noteForeign(reader) {
   const insertion = insertionOf(reader);
-  if (!insertion) return;
+  if (!insertion || insertion === sessionsCard()) return;
   sessionStorage.setItem(KEY, String(Date.now() + LENGTH_MS));
   sessionStorage.setItem(FOREIGN, insertion);
 }

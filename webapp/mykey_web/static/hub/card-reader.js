@@ -127,13 +127,19 @@ async function look(errand, shown) {
 function trayOf(tray, errand) {
   if (!tray) return null;
   const cards = tray.cards.map((/** @type {any} */ card) =>
-    button(localised(card.title).text, () => insert(card.name, errand), {
+    button(trayWords(card), () => insert(card.name, errand), {
       class: "button button--small",
-      lang: localised(card.title).lang,
       data: { card: card.name },
     }),
   );
   return el("div", { class: "stack" }, el("p", { class: "soft" }, say("sign_in.tray")), el("div", { class: "tray" }, ...cards));
+}
+
+/** A sample card's name and its own PIN. @param {any} card */
+function trayWords(card) {
+  const title = localised(card.title);
+  const pin = card.pin && el("span", { class: "tray__pin" }, pointText("page.tray.pin", { pin: card.pin }));
+  return el("span", {}, el("span", { class: "tray__title", lang: title.lang }, title.text), pin);
 }
 
 /** @param {string} card @param {Errand} errand */
@@ -276,7 +282,7 @@ function showCause(cause, errand) {
 
 /** Name the agent by hand: its port and the code that it shows. @param {Errand} errand @param {any} [refused] */
 function pairing(errand, refused) {
-  const port = input("agent-port", "page.setup.port", String(rememberedAgent() ?? ""), "numeric");
+  const port = input("agent-port", "page.setup.port", String(rememberedAgent()), "numeric");
   const code = input("pairing-code", "page.setup.code", "", "text");
   const error = el("p", { class: "field__error", role: "alert" });
   const submit = (/** @type {Event} */ event) => {
@@ -292,9 +298,9 @@ function pairing(errand, refused) {
   show(say("sign_in.pair"), [
     words && el("p", { class: "notice notice--refused" }, `${words.title} ${words.text}`),
     el("p", {}, say("sign_in.pair_text")),
-    el("form", { class: "form", novalidate: true, on: { submit } }, port.row, code.row, error,
+    el("form", { class: "form", novalidate: true, on: { submit } }, code.row, port.row, error,
       el("div", { class: "buttons" }, el("button", { type: "submit", class: "button button--primary" }, pointText("page.setup.pair")))),
-  ]);
+  ], code.field);
 }
 
 /** @param {string} id @param {string} label @param {string} value @param {string} inputmode */

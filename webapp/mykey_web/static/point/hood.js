@@ -61,9 +61,12 @@ function nothingYet() {
 
 /** @param {any} evidence */
 function sections(evidence) {
+  const trace = section("trace", evidence.trace.length ? traceList(evidence.trace) : el("p", {}, t("page.hood.no_trace")));
+  // A hub in use keeps its checks and records to itself: that nothing came says nothing about them.
+  if (!document.body.dataset.evidence) return [el("p", { class: "hood__kept" }, t("page.hood.not_shown")), trace];
   return [
     section("checks", evidence.checks.length ? checkList(evidence.checks) : el("p", {}, t("page.hood.no_checks"))),
-    section("trace", evidence.trace.length ? traceList(evidence.trace) : el("p", {}, t("page.hood.no_trace"))),
+    trace,
     section("audit", evidence.audit ? auditList(evidence.audit) : el("p", {}, t("page.hood.no_audit"))),
   ];
 }

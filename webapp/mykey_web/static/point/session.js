@@ -101,6 +101,11 @@ export function isSessionsCard(insertion) {
   return known === null || known === insertion;
 }
 
+/** The insertion that signed in here, as far as this tab knows. @returns {string|null} */
+export function sessionsCard() {
+  return sessionStorage.getItem(CARD);
+}
+
 /** The next card that is seen is the session's. */
 export function forgetCard() {
   sessionStorage.removeItem(CARD);

@@ -13,15 +13,18 @@ import { t } from "../texts.js";
  */
 export function setup(screen) {
   const words = screen.kind === "problem" ? problemWords(screen.problem ?? {}) : ownWords(screen.kind);
+  const pairing = screen.kind === "not_paired" ? pairingForm() : null;
+  const refused = screen.kind !== "problem" && screen.problem ? pairingRefused(screen.problem) : null;
   return {
     title: words.title,
     tone: screen.kind === "permission_asking" ? "warning" : "refused",
     body: [
-      screen.kind !== "problem" && screen.problem && pairingRefused(screen.problem),
+      refused,
       explanation(words, undefined),
-      screen.kind === "not_paired" ? pairingForm() : waiting(),
+      pairing ? pairing.form : waiting(),
     ],
-    say: [words.text, words.what_to_do],
+    focus: pairing?.code,
+    say: [pairing ? words.title : undefined, refused?.textContent ?? undefined, words.text, words.what_to_do],
   };
 }
 
@@ -42,8 +45,9 @@ function waiting() {
   return el("div", { class: "setup" }, el("p", { class: "setup__waiting" }, t("page.setup.waiting")), el("div", { class: "buttons" }, again));
 }
 
+/** The port is known mostly, the code never: the cursor is there. */
 function pairingForm() {
-  const port = inputOf("agent-port", "page.setup.port", "numeric", String(rememberedAgent() ?? ""));
+  const port = inputOf("agent-port", "page.setup.port", "numeric", String(rememberedAgent()));
   const code = inputOf("pairing-code", "page.setup.code", "text", "");
   const error = el("p", { class: "field__error", role: "alert" });
   const submit = (/** @type {Event} */ event) => {
@@ -53,7 +57,8 @@ function pairingForm() {
     if (number && !error.textContent) connectByHand(number, code.input.value.trim());
   };
   const send = el("button", { type: "submit", class: "button button--primary button--large" }, t("page.setup.pair"));
-  return el("form", { class: "form", novalidate: true, on: { submit } }, port.row, code.row, error, el("div", { class: "buttons" }, send));
+  const form = el("form", { class: "form", novalidate: true, on: { submit } }, code.row, port.row, error, el("div", { class: "buttons" }, send));
+  return { form, code: code.input };
 }
 
 /**

@@ -1,7 +1,7 @@
 """The guides for operators, followed to the letter: every command that needs no root is typed, in a folder of its own.
 
 Paths of the system, ports and the database's host are those of the test; the emulated JPKI stands for the real one, by
-the two variables that the guide names for a rehearsal.
+two variables (the rehearsal's own page needs none).
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Operator:
                 (self.folder / instruction.removeprefix("file=")).write_text(text, encoding="utf-8")
             elif language == "sh" and instruction.startswith("background"):
                 self._start(text.strip(), answers=instruction == "background")
+                if instruction == "background terminal":
+                    self._wait_for(self.folder / "terminal" / "open.html")
             elif language == "sh" and not instruction:
                 for line in text.splitlines():
                     self._type(line)
@@ -91,6 +93,13 @@ class Operator:
                 assert process.poll() is None, (self.folder / "background.log").read_text()
                 assert time.monotonic() < until
                 time.sleep(0.1)
+
+    @staticmethod
+    def _wait_for(path: Path) -> None:
+        until = time.monotonic() + 60
+        while not path.exists():
+            assert time.monotonic() < until, path
+            time.sleep(0.1)
 
 
 @pytest.fixture
@@ -130,6 +139,29 @@ def test_a_small_town(operator: Operator) -> None:
     spoken = "".join(operator.printed)
     assert "its audit log is intact" in spoken
     assert "FAIL" not in spoken
+
+
+def test_a_rehearsal(operator: Operator) -> None:
+    """Without root: a hub, a terminal, a card that is linked, and the pages of the service point, citizen and staff."""
+    for name in _REHEARSAL:
+        del operator.environment[name]
+    agent = free_port()
+    operator.places |= {"127.0.0.1:8000": f"127.0.0.1:{operator.port}", "--port 24125": f"--port {agent}"}
+    operator.follow("rehearse-a-town.ja.md")
+    spoken = "".join(operator.printed)
+    assert operator.printed[0].strip() in (operator.folder / "town" / "hub.toml").read_text(encoding="utf-8")
+    assert spoken.index("[not_registered]") < spoken.index("[library.linked]") < spoken.index("[library.welcome]")
+    assert "×" not in spoken
+    assert f"#agent={agent}&amp;pair=" in (operator.folder / "terminal" / "open.html").read_text(encoding="utf-8")
+    for page in ("point", "sign-in/", "sign-in/staff"):
+        assert httpx.get(f"http://127.0.0.1:{operator.port}/{page}").is_success
+
+
+def test_a_rehearsal_is_the_same_in_both_languages() -> None:
+    """The two pages have the same commands, in the same order."""
+    pages = [_BLOCK.findall((_GUIDES / f"rehearse-a-town{end}.md").read_text(encoding="utf-8")) for end in ("", ".ja")]
+    assert pages[0] == pages[1]
+    assert len(pages[0]) >= 7
 
 
 @pytest.fixture

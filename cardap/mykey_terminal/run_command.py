@@ -19,6 +19,7 @@ from uuid import UUID
 import click
 
 from mykey_cardap.errors import CardError, ReaderBusyError
+from mykey_cardap.pcsc import list_readers
 from mykey_terminal.agent.app import AgentApp
 from mykey_terminal.agent.desk import CardDesk
 from mykey_terminal.agent.gate import Gate, own_hosts
@@ -106,12 +107,16 @@ def add_run_commands(group: click.Group, *, errors: Errors, hub_of: HubOf) -> No
     @click.option("--point", default="", help="The service point whose terminal is looked at.")
     @state
     @click.option("--port", default=AGENT_PORT, show_default=True, type=click.IntRange(1, 65535), help="The agent's.")
+    @click.option("--virtual", is_flag=True, help="The terminal uses the tray of emulated cards: look for no reader.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @click.option("--language", type=click.Choice(["ja", "en"]), help="Language of the report.")
-    def doctor_command(*, point: str, state: Path | None, port: int, as_json: bool, language: str | None) -> None:
+    def doctor_command(
+        *, point: str, state: Path | None, port: int, virtual: bool, as_json: bool, language: str | None
+    ) -> None:
         """Look at everything that a terminal needs, and say in plain words what is wrong and what to do."""
         with errors():
-            findings = examine(StateDirectory(state or default_state(point)), port=port)
+            readers = None if virtual else list_readers
+            findings = examine(StateDirectory(state or default_state(point)), port=port, readers=readers)
         click.echo(json.dumps(findings.as_json(), ensure_ascii=False, indent=2) if as_json else findings.text(language))
         sys.exit(_status_of(findings))
 

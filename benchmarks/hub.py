@@ -48,11 +48,13 @@ _FLOOR_S = "import flask, sqlalchemy, cryptography.x509, pluggy, joserfc.jwt"
 _HUB = """
 import sys
 from pathlib import Path
-from mykey_core.hub import open_hub
-from mykey_core.settings import load_settings
-from mykey_web.app import create_app
-hub = open_hub(load_settings(Path(sys.argv[1])))
-app = create_app(hub)
+from mykey_web.operations.start import collector_waiting
+with collector_waiting():  # as a worker process of `mykey serve` does it
+    from mykey_core.hub import open_hub
+    from mykey_core.settings import load_settings
+    from mykey_web.app import create_app
+    hub = open_hub(load_settings(Path(sys.argv[1])))
+    app = create_app(hub)
 """
 _TELL = """
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))

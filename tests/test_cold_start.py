@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from mykey_core.storage import migrate, pending
 from mykey_core.storage.engine import open_engine
 from mykey_web.demo.town import make_town
+from mykey_web.operations.environment import CONFIG
 
 _START = """
 import sys
@@ -25,6 +27,13 @@ active = {name for name in hub.plugins.plugins}
 hub.close()
 print(*active)
 print(*{name.partition(".")[0] for name in sys.modules})
+"""
+_MANY_OBJECTS = 50_000
+_SERVED = """
+import gc
+from mykey_web.operations.start import application
+application()
+print(gc.isenabled(), gc.get_freeze_count())
 """
 _ON_USE = {
     "alembic": "migrations: `mykey db upgrade`",
@@ -52,6 +61,16 @@ def test_a_start_loads_no_library_that_waits_for_its_use(tmp_path: Path) -> None
     assert "library" in active
     assert {"flask", "sqlalchemy", "mykey_web"} <= loaded
     assert loaded & _ON_USE.keys() == set()
+
+
+def test_what_a_worker_made_at_its_start_is_never_searched_for_garbage(tmp_path: Path) -> None:
+    """The factory that granian calls leaves the collector on, with the modules and the hub out of its sight."""
+    town = make_town(tmp_path / "town", "http://127.0.0.1:8000", datetime.now(UTC))
+    command, environment = [sys.executable, "-c", _SERVED], {**os.environ, CONFIG: str(town.config)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    enabled, frozen = done.stdout.split()
+    assert enabled == "True"
+    assert int(frozen) > _MANY_OBJECTS
 
 
 @pytest.mark.parametrize("package", ["mykey_library", "mykey_taxi"])

@@ -21,7 +21,7 @@ from mykey_core.logs import FORMATS, configure_logs
 from mykey_core.settings import load_settings
 from mykey_web.operations.environment import CONFIG, LOGS, TOWNS
 
-_TARGET = "mykey_web.operations.serving:application"
+_TARGET = "mykey_web.operations.start:application"
 
 
 @click.command()

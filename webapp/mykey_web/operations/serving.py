@@ -55,7 +55,7 @@ def look_after(served: Served, stack: ExitStack) -> None:
 
 
 def application() -> Application:
-    """Granian's factory: called once in each worker process. Where the hub does not open, one line says why."""
+    """The factory, called once in each worker process (`start`). Where the hub does not open, one line says why."""
     configure_logs(os.environ.get(LOGS, "json"))
     towns = os.environ.get(TOWNS)
     stack = ExitStack()

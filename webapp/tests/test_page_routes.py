@@ -6,21 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 import mykey_web
 from mykey_core.translations import LANGUAGES
-from mykey_web.pages.point import blueprint
+from mykey_testkit.hub import HubHarness
 
 STATIC = Path(str(mykey_web.__file__)).parent / "static"
 
 
 @pytest.fixture
-def client() -> FlaskClient:
-    app = Flask("mykey_web")
-    app.register_blueprint(blueprint)
-    return app.test_client()
+def client(library_hub: HubHarness) -> FlaskClient:
+    return library_hub.app.test_client()
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,9 @@ def gate() -> str:
 
 def _shell(mode: str | None = None) -> str:
     language = page_language(request)
+    evidence = portal().hub.settings.show_evidence
     return render_template(
-        "point/point.html", language=language, languages=LANGUAGES, t=translator(language), mode=mode
+        "point/point.html", language=language, languages=LANGUAGES, t=translator(language), mode=mode, evidence=evidence
     )
 
 

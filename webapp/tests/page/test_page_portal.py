@@ -66,6 +66,8 @@ def test_axe_while_signing_in(visit: Callable[..., Any]) -> None:
     page.goto(f"{visitor.demo.origin}/sign-in/")
     page.locator("[data-card=adult]").wait_for()
     found = {"card": violations(page)}
+    expect(page.locator("[data-card=adult]")).to_contain_text("暗証番号 1234")
+    expect(page.locator("[data-card=child]")).to_contain_text("暗証番号 2345")  # each card its own
     page.click("[data-card=revoked]")
     page.locator("#pin").wait_for()
     found["pin"] = violations(page)
@@ -75,7 +77,8 @@ def test_axe_while_signing_in(visit: Callable[..., Any]) -> None:
     found["refusal"] = violations(page)
     page.evaluate("sessionStorage.clear()")
     page.reload()
-    page.locator("#pairing-code").wait_for()
+    expect(page.locator("#pairing-code")).to_be_focused()
+    expect(page.locator("#agent-port")).not_to_have_value("")
     found["pairing"] = violations(page)
     assert found == {name: [] for name in found}
 

@@ -79,6 +79,47 @@ def test_under_the_hood(visit: Callable[..., Any]) -> None:
     expect(page.locator("#hood-toggle")).to_be_focused()
 
 
+def test_a_hub_that_shows_no_evidence_says_so(own_demo: Any, visit: Callable[..., Any]) -> None:
+    """After a refusal and after a success: not that nothing was checked or recorded, which would be false."""
+    own_demo.hub.stop()
+    settings = own_demo.town.config.read_text()
+    own_demo.town.config.write_text(settings.replace("show_evidence = true", "show_evidence = false"))
+    own_demo.hub = own_demo.start_hub()
+    visitor = visit("en", at=own_demo)
+    visitor.insert("adult")
+    visitor.choose("open")
+    visitor.type_pin("1234")
+    assert visitor.code() == "not_registered"
+    _kept_to_itself(visitor.page)
+    visitor.leave()
+    visitor.link("adult", "1234", "10000033")
+    visitor.wait("result")
+    _kept_to_itself(visitor.page)
+
+
+def _kept_to_itself(page: Page) -> None:
+    expect(page.locator(".hood__kept")).to_have_text(
+        "This hub does not show its checks and its records on this screen."
+    )
+    expect(page.locator(".hood__section")).to_have_count(1)
+    expect(page.locator(".trace__item").first).to_be_visible()
+
+
+def test_pairing_by_hand(demo: Any, visit: Callable[..., Any]) -> None:
+    """The port is there already and the cursor is on the code; a wrong code leaves the cursor there."""
+    page = visit("en", come=False).page
+    page.goto(f"{demo.origin}/point?lang=en#agent={demo.agent_port}")
+    expect(page.locator("#pairing-code")).to_be_focused()
+    expect(page.locator("#agent-port")).to_have_value(demo.agent_port)
+    page.keyboard.type("WRONGONE")
+    page.keyboard.press("Enter")
+    expect(page.locator(".notice--refused")).to_be_visible()
+    expect(page.locator("#pairing-code")).to_be_focused()
+    page.keyboard.type(demo.announced()["pairing_code"])
+    page.keyboard.press("Enter")
+    page.locator("#stage[data-screen=idle], #stage[data-screen=choose]").wait_for()
+
+
 def test_checks_after_a_failed_one_are_not_reached(visit: Callable[..., Any]) -> None:
     """The forged card fails at the path; the signature and the revocation are then not looked at."""
     visitor = visit("en")

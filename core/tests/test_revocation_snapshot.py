@@ -185,6 +185,19 @@ def test_readers_never_see_anything_between_two_snapshots(tmp_path: Path) -> Non
     assert failures == []
 
 
+def test_the_same_crl_published_again_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart takes in the same files; it waits for no disk, and no other process looks again."""
+    crl = verify_crl(LISTED, issuers())
+    first, second = DirectoryStore(tmp_path), DirectoryStore(tmp_path)
+    first.publish(crl)
+    before = [first.version(scope) for scope in crl.scopes]
+    written: list[Path] = []
+    monkeypatch.setattr("mykey_core.trust.revocation.store.write_atomically", lambda path, _data: written.append(path))
+    second.publish(crl)
+    assert written == []
+    assert [first.version(scope) for scope in crl.scopes] == before
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Full disk or power cut before the rename: the old content stays and nothing is left lying about."""
     path = tmp_path / "pointer.json"

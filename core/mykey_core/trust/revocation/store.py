@@ -205,9 +205,12 @@ class DirectoryStore:
         return self._pointers / f"{scope.identifier}.json"
 
     def _point(self, scope: CrlScope, current: Current) -> None:
+        """Write the pointer, unless it says so already: each start publishes its files, and a write is slow."""
         delta = None if current.delta is None else current.delta.info.sha256
         pointer = {"complete": current.complete.info.sha256, "delta": delta}
-        write_atomically(self._pointer(scope), json.dumps(pointer).encode())
+        path, data = self._pointer(scope), json.dumps(pointer).encode()
+        if not path.exists() or path.read_bytes() != data:
+            write_atomically(path, data)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -138,7 +138,7 @@ def test_a_small_town(operator: Operator) -> None:
     assert len(token) > 40
     spoken = "".join(operator.printed)
     assert "its audit log is intact" in spoken
-    assert "FAIL" not in spoken
+    assert "×" not in spoken
 
 
 def test_a_rehearsal(operator: Operator) -> None:
@@ -187,7 +187,7 @@ def test_a_shared_hub(operator: Operator, town_database: PostgresServer) -> None
         assert answer.json() == {"status": "ok", "failed": []}, town
     spoken = "".join(operator.printed)
     assert "its audit log is intact" in spoken
-    assert "FAIL" not in spoken
+    assert "×" not in spoken
 
 
 def test_the_commands_for_root_name_what_there_is() -> None:

@@ -45,11 +45,15 @@ class Refusal(MykeyError):
 
 
 class ConfigurationError(MykeyError):
-    """A setting is missing or unsafe; `setting` names it and the message says what to do."""
+    """A setting is missing or unsafe; `setting` names it and the message says what to do.
 
-    def __init__(self, setting: str, message: str) -> None:
+    `fault` is `no_file`, `missing` or `unknown` for what the doctor says in the language of whoever asks; else empty.
+    """
+
+    def __init__(self, setting: str, message: str, *, fault: str = "") -> None:
         super().__init__(f"{setting}: {message}")
         self.setting = setting
+        self.fault = fault
 
 
 class StorageUnavailable(MykeyError):

@@ -23,7 +23,7 @@ from mykey_core.identity.settings import IdentitySettings
 from mykey_core.portal.settings import SessionSettings
 from mykey_core.settings_environment import given, overlay
 from mykey_core.tenancy.codes import is_municipality_code
-from mykey_core.trust.revocation.settings import Environment, RevocationSettings, parse_settings
+from mykey_core.trust.revocation.settings import FAULTS, Environment, RevocationSettings, parse_settings
 from mykey_core.worker.settings import JobSettings
 
 
@@ -100,7 +100,8 @@ def load_settings(path: Path, environment: Mapping[str, str] = os.environ) -> Hu
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigurationError("config", "the file does not exist: make one with `mykey hub init`") from error
+        message = "the file does not exist: make one with `mykey hub init`"
+        raise ConfigurationError("config", message, fault="no_file") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError("config", f"it is no valid TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -124,7 +125,10 @@ def _explained(error: ValidationError, variables: Mapping[str, str]) -> Configur
     first = error.errors(include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     more = f" ({error.error_count() - 1} more after it)" if error.error_count() > 1 else ""
-    return ConfigurationError(variables.get(place, place) or "config", _what_to_do(dict(first), place) + more)
+    fault = FAULTS.get(first["type"], "")
+    return ConfigurationError(
+        variables.get(place, place) or "config", _what_to_do(dict(first), place) + more, fault=fault
+    )
 
 
 def _what_to_do(fault: dict[str, Any], place: str) -> str:

@@ -105,7 +105,7 @@ UNSAFE: dict[str, tuple[dict[str, Any], str]] = {
     "two-of-one-name": (table(FILES, FILES), "give each a 'name'"),
     "no-source": ({**table(), "sources": []}, "at least 1"),
     "unknown-type": (table({"type": "crl"}), "type"),
-    "unknown-member": (table({**FILES, "verify": False}), "Extra inputs"),
+    "unknown-member": (table({**FILES, "verify": False}), "no such setting"),
     "town-without-check-digit": (table(budget={"13221": {"low": "PT1H"}}), "pattern"),
     "unknown-class": (table(budget={TOWN: {"tiny": "PT1H"}}), "'low', 'medium' or 'high'"),
     "no-anchors": ({**table(), "anchors": []}, "at least 1"),

@@ -17,7 +17,7 @@ from mykey_core.hub import open_hub
 from mykey_core.settings import HubSettings, load_settings
 from mykey_core.translations import DEFAULT_LANGUAGE, LANGUAGES
 
-_MARKS = {Level.OK: "ok  ", Level.WARNING: "look", Level.FAILED: "FAIL"}
+_MARKS = {Level.OK: "○", Level.WARNING: "△", Level.FAILED: "×"}
 
 
 @click.command()
@@ -29,14 +29,14 @@ _MARKS = {Level.OK: "ok  ", Level.WARNING: "look", Level.FAILED: "FAIL"}
 @click.option("--port", type=int, default=8000, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(config: Path, language: str | None, host: str, port: int, *, as_json: bool) -> None:
-    """Say what is wrong with a hub and what to do. Exit status: 0 all well, 1 look at it, 2 it does not work."""
+    """Say what is wrong with a hub and what to do: ○ well, △ look at it, × it does not work. Exit status: 0, 1, 2."""
     findings = examine(config, host, port)
     chosen = language or _language()
     if as_json:
         click.echo(json.dumps([_json(one, chosen) for one in findings], ensure_ascii=False, indent=2))
     else:
         for one in findings:
-            click.echo(f"{_MARKS[one.level]}  {_worded(one, chosen)}")
+            click.echo(f"{_MARKS[one.level]} {_worded(one, chosen)}")
     levels = {one.level for one in findings}
     raise SystemExit(2 if Level.FAILED in levels else 1 if Level.WARNING in levels else 0)
 
@@ -46,9 +46,20 @@ def examine(config: Path, host: str, port: int) -> list[Finding]:
     try:
         settings = load_settings(config)
     except (ConfigurationError, OSError) as error:
-        return [failed("settings", "invalid", file=config.name, reason=str(error))]
+        return [_unusable(config, error)]
     found = [ok("settings", file=config.name), *before.check_files(settings, system_clock()), *before.clock()]
     return [*found, *_opened(settings), *before.port(host, port)]
+
+
+def _unusable(config: Path, error: ConfigurationError | OSError) -> Finding:
+    fault, setting = (error.fault, error.setting) if isinstance(error, ConfigurationError) else ("", "")
+    if fault == "no_file":
+        return failed("settings", "no_file", file=config.name)
+    if fault == "missing":
+        return failed("settings", "missing", file=config.name, setting=setting)
+    if fault == "unknown":
+        return failed("settings", "unknown", file=config.name, setting=setting, reason=str(error))
+    return failed("settings", "invalid", file=config.name, reason=str(error))
 
 
 def _opened(settings: HubSettings) -> list[Finding]:

@@ -79,7 +79,11 @@ def revocation(hub: Hub) -> Iterator[Finding]:
     now = hub.clock()
     status = read_status(hub.logins.revocation, now)
     for source, place, code in status.problems:
-        yield warning("revocation", "problem", source=source, place=place.rpartition("/")[2] or place, problem=code)
+        file = place.rpartition("/")[2] or place
+        if code == "crl_issuer_unknown":
+            yield warning("revocation", "foreign", source=source, place=file)
+        else:
+            yield warning("revocation", "problem", source=source, place=file, problem=code)
     closed = [one for one in status.snapshots if one.state is BudgetState.CLOSED]
     grace = [one for one in status.snapshots if one.state is BudgetState.GRACE]
     soon = [one for one in status.snapshots if one.state is BudgetState.FRESH and one.next_update - now < _ENDS_SOON]

@@ -77,5 +77,7 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
 def explained(error: ValidationError, known: Iterable[str]) -> str:
     """The first finding of a model: its place, what is wrong, and a suggestion for a misspelt member."""
     first = error.errors()[0]
-    message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return message + (suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "")
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{place}: there is no such member{suggestion(str(first['loc'][-1]), known)}"
+    return f"{place}: {first['msg']}"

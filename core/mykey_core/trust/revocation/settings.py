@@ -19,6 +19,8 @@ from mykey_core.settings_environment import overlay
 from mykey_core.trust.revocation.budget import RiskClass
 
 Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+FAULTS = {"missing": "missing", "extra_forbidden": "unknown"}
+"""pydantic's name of a fault -> `ConfigurationError.fault`."""
 TownCode = Annotated[str, Field(pattern=r"^\d{6}$")]
 
 
@@ -153,8 +155,16 @@ def parse_settings(table: dict[str, object], *, base: Path) -> RevocationSetting
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in ("revocation", *first["loc"]))
-        raise ConfigurationError(where, first["msg"].removeprefix("Value error, ")) from None
+        raise ConfigurationError(
+            where, _said(first["type"], first["msg"]), fault=FAULTS.get(first["type"], "")
+        ) from None
     return _absolute(settings, base)
+
+
+def _said(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such setting: docs/reference/settings.md lists them; correct or remove it"
+    return message.removeprefix("Value error, ")
 
 
 def _absolute(settings: RevocationSettings, base: Path) -> RevocationSettings:

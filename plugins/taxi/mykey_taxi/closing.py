@@ -5,7 +5,7 @@ Documents are made from what is stored and compared with the hashes of their fir
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -47,6 +47,17 @@ def rides_in(database: PluginDatabase, month: str) -> int:
     return int(fetch(database, query, cycle=month)[0].rides)
 
 
+def telling(context: PluginContext) -> Callable[[PluginDatabase, ClosedMonth], None]:
+    """Who hears of a month within the commit that closes it: the audit log, and plugins that ask for the event."""
+
+    def tell(database: PluginDatabase, closed: ClosedMonth) -> None:
+        facts = {"rides": closed.rides, "due": closed.due_yen}
+        context.audit.record("taxi.month-closed", database, details=facts)
+        context.events.publish("taxi.month-closed", {"month": closed.cycle, **facts}, database)
+
+    return tell
+
+
 def close(context: PluginContext, begin: Begin, month: str, at: datetime) -> ClosedMonth:
     """Close a month, tell of it, and issue its documents. `CycleError` when it cannot be closed.
 
@@ -55,13 +66,9 @@ def close(context: PluginContext, begin: Begin, month: str, at: datetime) -> Clo
     cycle = parse_cycle(month)
     now = max(at, cycle.cut_off) if context.settings.get("early_close") else at
 
-    def tell(database: PluginDatabase, closed: ClosedMonth) -> None:
-        facts: dict[str, Json] = {"month": month, "rides": closed.rides, "due": closed.due_yen}
-        context.audit.record("taxi.month-closed", database, details={"rides": closed.rides, "due": closed.due_yen})
-        context.events.publish("taxi.month-closed", facts, database)
-
     with TemporaryDirectory(prefix="mykey-taxi-") as name, Breakdown(Path(name), month) as rides:
-        closed = MonthClose(begin, packs_of(context.settings), cycle, listener=rides, closed=tell).run(now)
+        packs = packs_of(context.settings)
+        closed = MonthClose(begin, packs, cycle, listener=rides, closed=telling(context)).run(now)
         _issue(context, begin, closed, Path(name), rides)
     return closed
 

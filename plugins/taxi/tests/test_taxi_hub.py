@@ -19,9 +19,10 @@ from mykey_taxi.register import Cab, Operator, Register
 from mykey_taxi.rules.packs import shipped_packs
 from mykey_taxi.settlement.close import MonthClose
 from mykey_taxi.settlement.cycle import Cycle
+from mykey_taxi.settlement.documents import kept
 from mykey_taxi.shredder import TaxiShredder
 from mykey_taxi.zengin.parse import parse
-from mykey_testkit.plugin_hub import MakeHub, PluginHub
+from mykey_testkit.plugin_hub import MakeHub, PluginHub, plugins_toml
 
 PAYER = 'code = "1234567890"\nname = "マエバシシ"\nbank = "0128"\nbranch = "100"\naccount = "123456"\n'
 BOARD = datetime(2026, 10, 5, 1, tzinfo=UTC)
@@ -123,7 +124,7 @@ def test_what_becomes_of_other_records(
 
 
 def test_the_commands_close_a_month(taxi_hub: PluginHub, tmp_path: Path) -> None:
-    """`close` twice, `verify`, `figures`, `open-data`, `statement`: from the outside, with the hub's settings only."""
+    """`close` twice (told to the audit log once), `verify`, `figures`, `open-data`: with the hub's settings only."""
     _deliver(taxi_hub)
     payer = tmp_path / "payer.toml"
     payer.write_text(PAYER, encoding="utf-8")
@@ -134,6 +135,8 @@ def test_the_commands_close_a_month(taxi_hub: PluginHub, tmp_path: Path) -> None
     runs = [CliRunner().invoke(taxi, [*close, "--now", "2026-11-06T00:00:00+0900"]) for _ in range(2)]
     summaries = [json.loads(run.stdout) for run in runs]
     assert summaries[0] == summaries[1]
+    told = [record.facts for record in taxi_hub.audit("plugin.recorded")]
+    assert [(one["action"], one["details"]) for one in told] == [("taxi.month-closed", {"rides": 1, "due": 715})]
     assert summaries[0]["transfer"] == {"day": "2026-11-30", "payments": 1, "total_yen": 715}
     assert parse((tmp_path / "out" / "transfer-2026-10.txt").read_bytes()).payments[0].payee == "ｶ)ﾏｴﾊﾞｼﾀｸｼ-"
     assert CliRunner().invoke(taxi, ["verify", "--month", "2026-10", "--out", out, *config]).exit_code == 0
@@ -171,6 +174,37 @@ def test_statement_and_transfer_can_be_asked_for(taxi_hub: PluginHub, tmp_path: 
     broken.write_bytes(file.read_bytes().replace(b"0000000715", b"0000000716", 1))
     refused = CliRunner().invoke(taxi, ["parse-transfer", str(broken)])
     assert (refused.exit_code, "Traceback" in refused.output) == (1, False)
+
+
+def test_the_button_makes_the_documents_that_are_missing(taxi_hub: PluginHub, tmp_path: Path) -> None:
+    """A month closed before the town's account was known: the button makes the transfer file, and touches no other."""
+    page, button = "/admin/taxi/2026-10/", "足りない書類を作る"
+    _deliver(taxi_hub)
+    close = ["close", "--month", "2026-10", "--out", str(tmp_path / "out"), "--now", "2026-11-06T00:00:00+0900"]
+    assert CliRunner().invoke(taxi, [*close, "--config", str(taxi_hub.config)]).exit_code == 0
+    assert button not in taxi_hub.staff("administrator").get(page).text  # without an account nothing is missing
+    before = _issued(taxi_hub)
+    payer = tmp_path / "payer.toml"
+    payer.write_text(PAYER, encoding="utf-8")
+    plugins = plugins_toml(["taxi"], settings={"payer": str(payer)})
+    taxi_hub.config.with_name("plugins.toml").write_text(plugins, encoding="utf-8")
+    taxi_hub.restart()
+    administrator = taxi_hub.staff("administrator")
+    shown = administrator.get(page).text
+    assert button in shown
+    assert f'action="{page}issue"' in shown
+    assert administrator.get(f"{page}transfer-2026-10.txt").status_code == 303
+    assert administrator.post(f"{page}issue").status_code == 303
+    assert button not in administrator.get(page).text
+    assert parse(administrator.get(f"{page}transfer-2026-10.txt").data).total == 715
+    after = _issued(taxi_hub)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"transfer-2026-10.txt"}
+
+
+def _issued(hub: PluginHub) -> dict[str, str]:
+    with _tables(hub) as database:
+        return kept(database, "2026-10")
 
 
 def _text_of(path: Path) -> str:

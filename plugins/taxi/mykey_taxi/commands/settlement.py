@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import click
 
-from mykey_core.api import MykeyError, PluginDatabase, plugin_sessions
+from mykey_core.api import MykeyError, PluginContext, PluginDatabase, plugin_sessions
+from mykey_taxi.closing import telling
 from mykey_taxi.commands.rules import packs_option, plain_errors, series, show
 from mykey_taxi.errors import CycleError, TaxiError
 from mykey_taxi.register import Register
@@ -33,21 +34,30 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @contextmanager
-def transactions(config: Path) -> Iterator[Begin]:
-    """How to begin transactions over the plugin's tables in the hub of `config`."""
+def opened(config: Path) -> Iterator[tuple[PluginContext, Begin]]:
+    """The plugin in the hub of `config`: its context, about nobody, and how to begin transactions over its tables."""
     try:
         with plugin_sessions(config, "taxi") as sessions:
+            with sessions() as (context, _):
+                pass
 
             @contextmanager
             def begin() -> Iterator[PluginDatabase]:
                 with sessions() as (_, database):
                     yield database
 
-            yield begin
+            yield context, begin
     except TaxiError:
         raise  # `plain_errors` shows its code
     except MykeyError as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def transactions(config: Path) -> Iterator[Begin]:
+    """How to begin transactions over the plugin's tables in the hub of `config`."""
+    with opened(config) as (_, begin):
+        yield begin
 
 
 @click.command()
@@ -73,13 +83,15 @@ def close(
 ) -> None:
     """Close a month and write its documents; a JSON summary on standard output, progress beside it.
 
-    Killed, it is called again and goes on; a closed month is only written out again.
+    Killed, it is called again and goes on; a closed month is only written out again. The hub's audit log and the
+    plugins that ask for it hear of the close, as they do of one by the administration.
     """
     cycle = parse_cycle(month)
     chosen = series(packs, programme)
     account = None if payer is None else read_payer(payer)
-    with transactions(config) as begin, Breakdown(out, month) as rides:
-        closing = MonthClose(begin, chosen, cycle, progress=_told(month), listener=rides)
+    with opened(config) as (context, begin), Breakdown(out, month) as rides:
+        heard = telling(context)
+        closing = MonthClose(begin, chosen, cycle, progress=_told(month), listener=rides, closed=heard)
         closed = closing.run(now or datetime.now(UTC))
         with begin() as database:
             operators = Register(database).operators()

@@ -54,6 +54,16 @@ def test_the_hub_serves_it_and_the_program_prints_it(library_hub: HubHarness, do
     assert json.loads(printed.output) == document
 
 
+def test_leaving_when_nobody_is_signed_in_is_described(library_hub: HubHarness, document: Any) -> None:
+    """`GET /oidc/logout` leads away with 303 and a page of HTML: status, header and type are those of the document."""
+    answer = library_hub.app.test_client().get("/oidc/logout", base_url=library_hub.origin)
+    described = document["paths"]["/oidc/logout"]["get"]["responses"]
+    assert answer.status_code == 303
+    assert answer.mimetype in described["303"]["content"]
+    assert set(described["303"]["headers"]) <= set(answer.headers.keys())
+    assert set(described) == {"200", "303", "400", "500", "503"}
+
+
 def test_every_route_is_described_and_nothing_else(make_hub: Any, document: Any) -> None:
     """The routes of a hub with all its plugins, and the document: each has what the other has."""
     app = make_hub("library", others=["taxi"]).app

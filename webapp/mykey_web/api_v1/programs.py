@@ -223,8 +223,7 @@ OTHER_PATHS: Final[Json] = {
             "logout", "Send the browser here to sign out (RP-Initiated Logout)", _OIDC,
             {
                 "200": {"description": "The citizen is asked.", "content": _HTML},
-                "302": {"description": "Nobody is signed in.", **_REDIRECT},
-                "303": {"description": "Nobody is signed in.", **_REDIRECT},
+                "303": {"description": "Nobody is signed in: back to the client, or to the sign-in page.", **_REDIRECT},
                 "400": {"description": "Client or way back are not known.", "content": _PAGE_PROBLEM},
                 **_FAULTS,
             },

@@ -276,9 +276,8 @@ class TapService:
     def _subject(
         self, session: Session, route: Route, action: Action, verified: VerifiedToken, now: datetime
     ) -> tuple[str, bool]:
-        if route.policy.residents_only and not self._residence.covers(verified.certificate):
-            code = "other_municipality" if self._residence.known else "service_unavailable"  # not the holder's doing
-            raise TapRefused(code, checks=verified.checks)
+        if route.policy.residents_only:
+            self._check_residence(verified)
         plugin = route.plugin.context.name
         known = self._people.find(session, verified.certificate, plugin)
         if known is None and action.subject != "enrol":
@@ -290,6 +289,12 @@ class TapService:
         if stopped is not None:
             raise TapRefused(stopped, checks=verified.checks)
         return self._people.subject_for(session, known, plugin, now), is_new
+
+    def _check_residence(self, verified: VerifiedToken) -> None:
+        if not self._residence.known:  # the town's omission: no resident is called a stranger for it
+            raise TapRefused("service_unavailable", checks=verified.checks)
+        if not self._residence.covers(verified.certificate):
+            raise TapRefused("other_municipality", checks=verified.checks)
 
     def _follow_renewal(self, verified: VerifiedToken, now: datetime) -> None:
         """Before the transaction, because an operator may be asked: a renewed card keeps its person."""

@@ -175,6 +175,8 @@ def test_the_doctor_finds_what_is_wrong(town: Town, tmp_path: Path) -> None:
     assert sound["reader_missing"] == "bad"
     assert {sound[key] for key in ("enrolled", "hub", "clock", "accepted", "policy_not_needed")} == {"good"}
     assert sound["configuration_missing"] == "warning"
+    assert states(readers=None)["reader_virtual"] == "good"
+    assert "bad" not in states(readers=None).values()
     (town.state / "device-key.pem").chmod(0o644)
     assert states()["state_unsafe"] == "bad"
     (town.state / "device-key.pem").chmod(0o600)

@@ -34,7 +34,8 @@ def test_the_demo_runs_from_the_installed_wheels(outside_python: Callable[[Path]
 def test_wheels_hold_no_tests_and_no_caches(wheels: list[Path]) -> None:
     """Nothing but the packages travels."""
     names = [name for wheel in wheels for name in zipfile.ZipFile(wheel).namelist()]
-    own = [name for name in names if "/plugin_kit/template/" not in name]  # a new plugin's tests travel with it
+    scaffolds = ("/plugin_kit/template/", "/plugin_kit/bare_template/")  # a new plugin's tests travel with them
+    own = [name for name in names if not any(scaffold in name for scaffold in scaffolds)]
     assert not [name for name in own if "__pycache__" in name or name.startswith("tests/") or "/tests/" in name]
     assert all(".dist-info/" in name or name.startswith("mykey_") for name in names)
 

@@ -26,7 +26,7 @@ def _kill(folder: Path, urls: DatabaseUrls | None, kills: int) -> dict[str, Any]
 
 
 def _judge(counts: dict[str, Any]) -> None:
-    assert counts["acknowledged"] > counts["kills"], counts
+    assert counts["acknowledged"] >= counts["kills"], counts
     assert (counts["lost"], counts["twice"]) == (0, 0), counts
     assert counts["other_replies"] == {}, counts  # a card in order is never refused, however often the hub is killed
     assert counts["audit_findings"] == [], counts

@@ -87,4 +87,5 @@ def test_branches_days_and_policy_decide_the_due_date(library_hub: HubHarness) -
     for barcode in ("A1000001", "A1000039"):
         lent = terminal.act("library-desk", "lend", visit, barcode=barcode)
     due = {row[1]: row[2] for row in lent["result"]["view"][1]["rows"]}
-    assert due == {"A1000001": "2026-11-17", "A1000039": "2026-11-10"}  # 16 and 9 November are Mondays
+    # 16 and 9 November are Mondays
+    assert due == {"A1000001": "17 November 2026 (Reiwa 8)", "A1000039": "10 November 2026 (Reiwa 8)"}

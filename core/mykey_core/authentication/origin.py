@@ -36,7 +36,8 @@ def check_origin(origin: str, *, loopback_allowed: bool) -> str:
         raise _refuse("the origin must be scheme, host and perhaps port, in lower case, and nothing else")
     scheme, host, port = shape["scheme"], shape["host"], shape["port"]
     if scheme == "http" and host in _LOOPBACK and not loopback_allowed:
-        raise _refuse(f"an http://{host} origin needs environment = test or demo, and it is production now")
+        message = f"an http://{host} origin needs environment = test or demo, and it is production now"
+        raise ConfigurationError(ORIGIN_SETTING, message)
     if scheme == "http" and host not in _LOOPBACK:
         raise _refuse("the origin must begin with https://")
     _check_host(host)

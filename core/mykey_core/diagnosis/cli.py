@@ -83,7 +83,8 @@ def _language() -> str:
 def _worded(finding: Finding, language: str) -> str:
     words = catalogue()
     title = words.get(finding.title.key, language)
-    return f"{title}: {words.get(finding.text.key, language, finding.text.values)}"
+    colon = ": " if language == "en" else "："
+    return f"{title}{colon}{words.get(finding.text.key, language, finding.text.values)}"
 
 
 def _json(finding: Finding, language: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from mykey_terminal.clock import system_clock
 from mykey_terminal.enrol_words import enrol_words
 from mykey_terminal.enrolment import StateDirectory, enrol
 from mykey_terminal.errors import TerminalError
+from mykey_terminal.heartbeat import Heartbeat, state_of_reader
 from mykey_terminal.hub import Hub
 from mykey_terminal.hub_address import hub_origin
 from mykey_terminal.hub_door import HubDoor
@@ -203,8 +205,14 @@ def agent_command(
             desk = CardDesk(runner)
             writings = WritingDesk(hub, chosen, OpenWritings(directory.writings), desk.hold)
             threading.Thread(target=writings.settle, name="open-writings", daemon=True).start()
+            heartbeat = Heartbeat(hub, partial(state_of_reader, chosen))
+            ended = threading.Event()
+            threading.Thread(target=heartbeat.run, args=(ended,), name="heartbeat", daemon=True).start()
             app = AgentApp(Gate(own_hosts(number), allowed, pairing), desk, writings)
-            make_server(app, sockets).run()
+            try:
+                make_server(app, sockets).run()
+            finally:
+                ended.set()
 
 
 @terminal.command("status")

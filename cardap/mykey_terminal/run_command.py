@@ -18,7 +18,6 @@ from uuid import UUID
 
 import click
 
-from mykey_cardap.errors import CardError, ReaderBusyError
 from mykey_cardap.pcsc import list_readers
 from mykey_terminal.agent.app import AgentApp
 from mykey_terminal.agent.desk import CardDesk
@@ -32,6 +31,7 @@ from mykey_terminal.enrolment import Enrolment, StateDirectory
 from mykey_terminal.errors import AgentError, StateError
 from mykey_terminal.files import write_private
 from mykey_terminal.headless import HeadlessDesk, LocalSocket, serve_lines
+from mykey_terminal.heartbeat import state_of_reader
 from mykey_terminal.hub import Hub
 from mykey_terminal.hub_address import hub_origin
 from mykey_terminal.offline_cards import FileDebitKeys, OfflineCardDesk, TapJournal
@@ -210,13 +210,7 @@ class RunningTerminal:
         return record.seq
 
     def _reader_state(self) -> str:
-        try:
-            self._reader.card_present()
-        except ReaderBusyError:
-            return "busy"
-        except CardError:
-            return "missing"
-        return "ready"
+        return state_of_reader(self._reader)
 
     def _changed(self, condition: Condition) -> None:
         line = {"event": "condition", "problem": condition.problem, "locked": condition.locked}

@@ -38,7 +38,7 @@ def terminals(config: Path, *, as_json: bool) -> None:
         click.echo(json.dumps([asdict(state) for state in states], default=_plain, ensure_ascii=False, indent=2))
         return
     for state in states:
-        heard = state.reported_at.isoformat(timespec="seconds") if state.reported_at else "never"
+        heard = state.last_contact.isoformat(timespec="seconds") if state.last_contact else "never"
         word = "silent" if state.is_silent(now) else state.state
         queue = (state.facts or {}).get("queue") or {}
         click.echo(f"{state.id}  {word:8} {state.service_point}  {state.name}  {state.version}")

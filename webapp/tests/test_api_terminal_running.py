@@ -14,6 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from mykey_core.administration.terminal_list import TerminalQuery, terminals
 from mykey_core.keys.pkcs11 import TokenSettings
 from mykey_core.terminals.configuration import allow_card, deny_card
 from mykey_terminal.clock import system_clock
@@ -21,6 +22,7 @@ from mykey_terminal.configuration import ConfigurationStore, verified
 from mykey_terminal.device_key import DeviceKey, TerminalKey
 from mykey_terminal.enrolment import Enrolment, StateDirectory, enrol
 from mykey_terminal.errors import ConfigurationRefusedError, StateError
+from mykey_terminal.heartbeat import Heartbeat
 from mykey_terminal.hub import Hub as TerminalHub
 from mykey_terminal.queue import OfflineQueue, Uploader, UploadRefusedError
 from mykey_terminal.running import Upkeep
@@ -61,6 +63,37 @@ def place(library_hub: HubHarness, tmp_path: Path) -> Iterator[Place]:
     queue = OfflineQueue(state.queue, key, terminal_id=enrolment.terminal_id, clock=library_hub.clock)
     with TerminalHub(enrolment, key, transport=transport) as hub, queue:
         yield Place(library_hub, state, enrolment, key, hub, queue)
+
+
+def test_a_terminal_that_only_asks_for_tokens_is_not_lost(place: Place) -> None:
+    """A request for a token is news for as long as the token lives; after that the terminal is silent everywhere."""
+    place.harness.clock.now += timedelta(minutes=4)
+    (unheard,) = place.harness.hub.terminal_reports.terminals()
+    assert (unheard.last_contact, unheard.is_silent(place.harness.clock.now)) == (None, True)
+    place.hub.configuration()
+    asked = place.harness.clock.now
+    for later, silent in ((timedelta(minutes=5), False), (timedelta(minutes=2), True)):
+        place.harness.clock.now += later
+        now = place.harness.clock.now
+        (state,) = place.harness.hub.terminal_reports.terminals()
+        assert (state.last_contact, state.is_silent(now)) == (asked, silent)
+        with place.harness.hub.database.reading() as session:
+            query = TerminalQuery(state="silent")
+            assert (terminals(session, place.harness.municipality, query, now).total == 1) is silent
+
+
+def test_the_agent_of_a_page_says_that_it_is_there(place: Place) -> None:
+    """An idle agent reports: the hub hears of it and of its reader; a hub that refuses it does not end it."""
+    place.harness.clock.now += timedelta(minutes=30)
+    heartbeat = Heartbeat(place.hub, lambda: "ready", place.harness.clock)
+    assert heartbeat.beat()
+    (state,) = place.harness.hub.terminal_reports.terminals()
+    assert (state.last_contact, state.is_silent(place.harness.clock.now)) == (place.harness.clock.now, False)
+    assert state.facts is not None
+    assert state.facts["reader"] == "ready"
+    place.harness.hub.terminals.revoke(state.id)
+    place.harness.clock.now += timedelta(seconds=3)
+    assert not heartbeat.beat()
 
 
 def test_a_round_reports_fetches_and_uploads(place: Place) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, or_, select
 from mykey_core.administration.paging import SIZE, Page, clamped
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import service_point, terminal
-from mykey_core.terminals.reports import REFRESHED_EVERY, TerminalState, state_of
+from mykey_core.terminals.reports import SILENT_AFTER, TOKEN_SAYS, TerminalState, state_of
 from mykey_core.terminals.tables import point_configuration, terminal_report
 
 STATES: Final = ("active", "silent", "revoked")
@@ -85,7 +85,9 @@ def _wanted(municipality: str, query: TerminalQuery, now: datetime) -> list[Any]
     if query.state == "revoked":
         wanted.append(terminal.c.state == "revoked")
     elif query.state in STATES:
-        heard = func.coalesce(terminal_report.c.reported_at, terminal.c.enrolled_at) >= now - 3 * REFRESHED_EVERY
+        told = func.coalesce(terminal_report.c.reported_at, terminal.c.enrolled_at) >= now - SILENT_AFTER
+        asked = func.coalesce(terminal.c.token_at, terminal.c.enrolled_at) >= now - TOKEN_SAYS
+        heard = or_(told, and_(terminal.c.token_at.is_not(None), asked))
         wanted += [terminal.c.state == "active", heard if query.state == "active" else ~heard]
     return wanted
 

@@ -71,6 +71,7 @@ terminal = Table(
     Column("public_key", JSON, nullable=False),  # JWK of the Ed25519 device key
     Column("state", String(10), nullable=False),  # active | revoked
     Column("enrolled_at", UtcInstant, nullable=False),
+    Column("token_at", UtcInstant, nullable=True),  # when it asked for an access token last; None before the first
     PrimaryKeyConstraint("municipality", "id"),
     ForeignKeyConstraint(["municipality", "service_point"], ["service_point.municipality", "service_point.name"]),
 )

@@ -207,7 +207,10 @@ class TerminalRegistry:
         return True
 
     def save_token(self, token: str, terminal_id: UUID) -> None:
-        """Keep the hash of an access token for its five minutes; forgets those that have ended."""
+        """Keep the hash of an access token for its five minutes; forgets those that have ended.
+
+        That a terminal asked counts as news of it: one write in five minutes, none for a tap.
+        """
         now = self._clock()
         own = access_token.c.municipality == self._municipality
         with self._database.writing() as session:
@@ -220,6 +223,8 @@ class TerminalRegistry:
                     expires_at=now + TOKEN_LIFETIME,
                 )
             )
+            caller = (terminal.c.municipality == self._municipality, terminal.c.id == terminal_id)
+            session.execute(update(terminal).where(*caller).values(token_at=now))
 
     def authenticate(self, token: str) -> Terminal:
         """The terminal that an access token belongs to; `terminal_unauthorized` otherwise."""

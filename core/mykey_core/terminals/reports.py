@@ -15,10 +15,15 @@ from mykey_core.clock import Clock
 from mykey_core.storage.database import Database
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import terminal
+from mykey_core.terminals.registry import TOKEN_LIFETIME
 from mykey_core.terminals.tables import terminal_report
 
 REFRESHED_EVERY = timedelta(seconds=60)
 """A report that says nothing new is stored this often; terminals report every few seconds."""
+SILENT_AFTER = 3 * REFRESHED_EVERY
+"""Without a report for so long, a terminal is silent, unless its token is as new as `TOKEN_SAYS`."""
+TOKEN_SAYS = TOKEN_LIFETIME + REFRESHED_EVERY
+"""A terminal that only taps asks for a token once in its lifetime: so long that is news of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,18 @@ class TerminalState:
     configuration: int | None = None
     skew: timedelta | None = None
     facts: Mapping[str, Any] | None = None
+    token_at: datetime | None = None
+
+    @property
+    def last_contact(self) -> datetime | None:
+        """Its last report or its last request for a token, whichever is later; None before the first."""
+        return max((at for at in (self.reported_at, self.token_at) if at is not None), default=None)
 
     def is_silent(self, now: datetime) -> bool:
-        """Whether an active terminal has not been heard of for longer than three stored reports."""
-        last = self.reported_at or self.enrolled_at
-        return self.state == "active" and now - last > 3 * REFRESHED_EVERY
+        """Whether an active terminal has neither reported nor asked for a token for so long that one should look."""
+        told = now - (self.reported_at or self.enrolled_at) <= SILENT_AFTER
+        asked = self.token_at is not None and now - self.token_at <= TOKEN_SAYS
+        return self.state == "active" and not told and not asked
 
 
 class TerminalReports:
@@ -105,7 +117,9 @@ class TerminalReports:
 
 def state_of(row: Any, report: Any) -> TerminalState:
     """A terminal's row with that of its last report (None before the first); they may be one row of a join."""
-    state = TerminalState(row.id, row.name, row.service_point, row.state, row.enrolled_at, row.version)
+    state = TerminalState(
+        row.id, row.name, row.service_point, row.state, row.enrolled_at, row.version, token_at=row.token_at
+    )
     if report is None:
         return state
     return replace(

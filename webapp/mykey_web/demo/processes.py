@@ -141,8 +141,9 @@ def run(arguments: Sequence[str], log: Path, *, given: bytes = b"") -> int:
 
 
 def enrol_terminal(origin: str, code: str, state: Path, log: Path) -> None:
-    """Run `mykey terminal enrol` with the one-time code on its standard input."""
-    arguments = ["terminal", "enrol", "--hub", origin, "--code-stdin", "--state", str(state)]
+    """Run `mykey terminal enrol` with the one-time code on its standard input; it is called as its folder is."""
+    given = ["--hub", origin, "--name", state.name, "--code-stdin", "--state", str(state)]
+    arguments = ["terminal", "enrol", *given]
     if run(arguments, log, given=code.encode() + b"\n"):
         raise ProcessFailed(f"the terminal could not be enrolled: see {log}")
 

@@ -5,9 +5,7 @@ The templates `hub/base.html` and `hub/macros.html` belong to it as well. See do
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from flask import Response, redirect, url_for
 from werkzeug.http import dump_options_header
@@ -16,7 +14,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from mykey_web.design import charts
 from mykey_web.design.dates import date_text, instant_text
 from mykey_web.design.wording import t, words
-from mykey_web.pages.areas import require_role
+from mykey_web.pages.areas import requires_role
 from mykey_web.pages.frame import render
 from mykey_web.pages.plugin_pages import PluginRequest, Staff, Visitor, plugin_request
 from mykey_web.sessions.browser import current
@@ -38,24 +36,6 @@ __all__ = [
     "t",
     "words",
 ]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def requires_role(*roles: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A view for staff with one of these roles; everybody else is told which role is needed."""
-
-    def decorate(view: Callable[P, R]) -> Callable[P, R]:
-        @wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            require_role(*roles)
-            return view(*args, **kwargs)
-
-        return guarded
-
-    return decorate
-
 
 def download(content: bytes, filename: str, mimetype: str) -> Response:
     """A file for the reader to keep; never shown within the hub's origin."""

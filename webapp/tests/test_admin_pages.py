@@ -348,3 +348,44 @@ def test_every_quality_rule_is_worded() -> None:
     """A rule that is added to the quality list is noticed here."""
     words = catalogue()
     assert [rule for rule in RULES if not words.has(f"admin.rule.{rule}")] == []
+
+
+def test_a_card_counter_and_a_gate_are_made_in_the_browser(library_hub: HubHarness, admin: PageClient) -> None:
+    """What the hub itself does with cards is offered in words beside the plugins' services, and can be chosen."""
+    assert "Card counter (write, move and check cards)" in shown(admin.get("/admin/points/new", headers=EN))
+    form = {"name": "cards", "title-ja": "カード窓口", "service": ["card-counter", "card-gate"]}
+    assert admin.post("/admin/points", form).status_code == 303
+    assert events(library_hub, "terminal.point_defined")[-1]["services"] == ["card-counter", "card-gate"]
+    changed = shown(admin.get("/admin/points/cards", headers=EN))
+    assert "No running plugin offers this now" not in changed
+    assert "Not given here" not in changed
+    assert changed.count(" checked") == 2
+    assert "Card gate (use a service that is on the card)" in shown(admin.get("/admin/points", headers=EN))
+
+
+def links(page: str) -> set[str]:
+    """The addresses in the navigation of a page."""
+    found = re.search(r'<nav class="navigation".*?</nav>', page, re.DOTALL)
+    assert found is not None
+    return set(re.findall(r'href="([^"]+)"', found[0]))
+
+
+def test_the_navigation_has_what_the_role_may_open(library_hub: HubHarness) -> None:
+    """An auditor sees no clerks' pages, the hub's or plugins'; every link that is shown can be followed."""
+    auditor = staff_client(library_hub, "next-generation", ["auditor"])
+    clerk = staff_client(library_hub, "adult", ["clerk"])
+    seen = links(shown(auditor.get("/counter/")))
+    assert {"/counter/", "/counter/approvals", "/counter/look-ups"} <= seen
+    assert not {"/counter/look-up", "/counter/enrol", "/counter/uploads", "/counter/library/"} & seen
+    own = links(shown(clerk.get("/counter/")))
+    assert {"/counter/look-up", "/counter/library/"} <= own
+    for client, addresses in ((auditor, seen), (clerk, own)):
+        assert {client.get(address).status_code for address in addresses} == {200}
+
+
+def test_who_strays_into_the_administration_sees_nothing_of_it(library_hub: HubHarness) -> None:
+    """A clerk at `/admin/` is refused beside the counter's navigation, which leads back to work."""
+    clerk = staff_client(library_hub, "adult", ["clerk"])
+    refused = clerk.get("/admin/", headers=EN)
+    assert refused.status_code == 403
+    assert links(refused.text) == links(shown(clerk.get("/counter/")))

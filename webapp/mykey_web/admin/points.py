@@ -14,11 +14,12 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from mykey_core.administration import terminal_list
+from mykey_core.card_writing.counter import GATE, RIGHT
 from mykey_core.errors import Refusal
 from mykey_core.storage.session import Session
 from mykey_core.storage.tables import service_point
 from mykey_core.terminals.errors import ServicePointUnknown
-from mykey_web.admin.frame import actor, blueprint, hub, town
+from mykey_web.admin.frame import actor, blueprint, catalogue, hub, town
 from mykey_web.admin.lists import page_number, wanted
 from mykey_web.api import redirect_after
 from mykey_web.design.wording import localised
@@ -77,7 +78,7 @@ def point(name: str | None = None) -> str:
         raise Refusal("not_found")
     offered = services_offered()
     resting = sorted(set(known.services if known else ()) - {one for one, _ in offered})
-    excluded = () if known is None else set(known.services) - set(hub().plugins.offered(known.services, known.name))
+    excluded = () if known is None else set(known.services) - {*hub().plugins.offered(known.services, known.name), RIGHT, GATE}
     return render("admin/point.html", point=known, services=offered, resting=resting, excluded=excluded)
 
 
@@ -119,9 +120,12 @@ def point_titles(session: Session) -> dict[str, str]:
 
 
 def services_offered() -> list[tuple[str, Mapping[Any, str]]]:
-    """(name, titles) of every service that an active plugin offers."""
+    """(name, titles) of every service that an active plugin offers, then of what the hub itself does with cards."""
     manifests = [plugin.context.manifest for _, plugin in sorted(hub().plugins.plugins.items())]
-    return [(service.name, service.title) for manifest in manifests for service in manifest.services]
+    of_plugins = [(service.name, service.title) for manifest in manifests for service in manifest.services]
+    words = catalogue()
+    own = [(name, {code: words.get(f"admin.points.{name}", code) for code in _LANGUAGES}) for name in (RIGHT, GATE)]
+    return [*of_plugins, *own]
 
 
 def _service_titles() -> dict[str, str]:

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from mykey_core.counter.acts import CLERKS, SUPERVISOR
 from mykey_core.counter.errors import CounterRefused
 from mykey_web.api import redirect_after
-from mykey_web.counter.clerks import clerk, desk, titles
+from mykey_web.counter.clerks import clerk, desk, member, titles
 from mykey_web.counter.views import blueprint
-from mykey_web.pages.areas import require_role
+from mykey_web.pages.areas import requires_role
 from mykey_web.pages.frame import render
 from mykey_web.portal.bodies import challenge_id, json_body, token_of
 from mykey_web.sessions.browser import current, portal
@@ -21,9 +21,10 @@ from mykey_web.sessions.headers import reads_card
 
 
 @blueprint.get("/approvals")
+@requires_role(*CLERKS, "auditor")
 def approvals() -> str:
     """What waits, and what was decided."""
-    who, work, now = require_role(*CLERKS, "auditor"), desk(), portal().hub.clock()
+    who, work, now = member(), desk(), portal().hub.clock()
     with portal().hub.database.reading() as database:
         waiting = work.approvals.waiting(database, now)
         ids = {one.id for one in waiting}

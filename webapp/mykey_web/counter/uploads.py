@@ -25,7 +25,7 @@ from mykey_web.carried_uploads import Carried, QueueFileError, TerminalNotAccept
 from mykey_web.counter.clerks import titles
 from mykey_web.counter.views import blueprint
 from mykey_web.design.wording import localised, refusal_words
-from mykey_web.pages.areas import require_role
+from mykey_web.pages.areas import require_role, requires_role
 from mykey_web.pages.files import takes_file
 from mykey_web.pages.frame import render
 from mykey_web.sessions.browser import language, portal
@@ -36,6 +36,7 @@ _LONGEST_SKEW = timedelta(days=366)
 
 
 @blueprint.get("/uploads")
+@requires_role(*CLERKS)
 def uploads() -> str:
     """What waits for a person, taking a file in, and the terminals whose records can be looked at."""
     return _page()

@@ -14,7 +14,7 @@ from mykey_core.identity.search import SEXES
 from mykey_core.plugins.pages import Area, NavigationItem
 from mykey_web.api import redirect_after
 from mykey_web.counter.clerks import clerk, desk, four_attributes, member, titles
-from mykey_web.pages.areas import require_role
+from mykey_web.pages.areas import requires_role
 from mykey_web.pages.frame import render
 from mykey_web.portal.bodies import challenge_id, challenge_json, json_body, text_of, token_of
 from mykey_web.sessions.browser import current, portal
@@ -65,6 +65,7 @@ def home() -> str:
 
 
 @blueprint.get("/look-up")
+@requires_role(*CLERKS)
 def look_up() -> str:
     """Ask for the purpose, then for the card or the MyKey ID."""
     clerk()
@@ -111,6 +112,7 @@ def not_found() -> str:
 
 
 @blueprint.get("/enrol")
+@requires_role(*CLERKS)
 def enrol() -> str:
     """Check the identity, then tap the card."""
     clerk()
@@ -128,12 +130,11 @@ def enrol_card() -> Response:
 
 
 @blueprint.get("/look-ups")
+@requires_role(*CLERKS, *OVERSEERS)
 def counts() -> str:
     """How often who has looked up: one's own, and everybody's for whoever oversees."""
     who, now, work = member(), portal().hub.clock(), desk()
     oversees = bool(who.roles.intersection(OVERSEERS))
-    if not oversees:
-        require_role(*CLERKS)
     with portal().hub.database.reading() as database:
         name = None if oversees else who.name
         day = work.cases.counts(database, now - _DAY, name)

@@ -5,9 +5,10 @@ A blueprint that is mounted here is known by its name; what is not mounted (stat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 from flask import Blueprint, Flask, current_app, g, redirect, request, url_for
@@ -37,6 +38,9 @@ PREFIXES = {
     Area.POINT_API: "/api/v1/plugins",
 }
 _EXTENSION = "mykey_areas"
+_ROLES = "mykey_roles"
+P = ParamSpec("P")
+R = TypeVar("R")
 _state = Prepared(select(person.c.state).where(person.c.municipality == bindparam("m"), person.c.id == bindparam("i")))
 
 
@@ -122,6 +126,30 @@ def require_role(*roles: str) -> StaffMember:
     if member is None or not member.roles.intersection(roles):
         raise Refusal("role_needed", ", ".join(roles))
     return member
+
+
+def requires_role(*roles: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A view for staff with one of these roles; others are told which role is needed and see no link to it."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            require_role(*roles)
+            return view(*args, **kwargs)
+
+        guarded.__dict__[_ROLES] = frozenset(roles)
+        return guarded
+
+    return decorate
+
+
+def may_open(endpoint: str) -> bool:
+    """Whether who is signed in has a role that the view of `endpoint` asks for, if it asks for any."""
+    roles: frozenset[str] | None = getattr(current_app.view_functions.get(endpoint), _ROLES, None)
+    if roles is None:
+        return True
+    member = staff()
+    return member is not None and not roles.isdisjoint(member.roles)
 
 
 def is_local_path(path: str) -> bool:

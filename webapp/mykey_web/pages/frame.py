@@ -18,7 +18,7 @@ from mykey_core.portal.sessions import SessionKind
 from mykey_core.translations import LANGUAGES, Catalogue
 from mykey_web.design import dates
 from mykey_web.design.wording import frame_catalogue, localised, t, words
-from mykey_web.pages.areas import ADMINISTRATOR, Mounted, here, is_local_path, mounted, staff
+from mykey_web.pages.areas import ADMINISTRATOR, Mounted, here, is_local_path, may_open, mounted, staff
 from mykey_web.sessions.browser import current, language, portal
 from mykey_web.sessions.csrf import FIELD, SAFE_METHODS
 from mykey_web.sessions.headers import reads_card
@@ -110,11 +110,16 @@ class PageFrame:
             yield code, _NAMES[code], f"{path}?{urlencode([*kept, ('lang', code)])}"
 
     def navigation(self) -> list[tuple[str, Sequence[Link]]]:
-        """(title, links) of each part of the navigation of the area that is shown; the first part has no title."""
+        """(title, links) of each part of the navigation of the area that is shown; the first part has no title.
+
+        Links that the member of staff has no role for are left out; who strays into the administration gets the
+        counter's.
+        """
         place = here()
         if place is None or not self.signed_in:
             return []
-        links = sorted(_links(place.area), key=lambda link: (_GROUPS.index(link.group), link.order))
+        area = Area.STAFF if place.area is Area.ADMIN and not self.administers else place.area
+        links = sorted(_links(area), key=lambda link: (_GROUPS.index(link.group), link.order))
         return [(group, tuple(found)) for group, found in groupby(links, key=lambda link: link.group)]
 
 
@@ -159,10 +164,11 @@ def _links(area: Area) -> Iterator[Link]:
 
 def _links_of(one: Mounted, area: Area) -> Iterator[Link]:
     for item in one.navigation:
-        if item.area is not area:
+        endpoint = f"{one.name}.{item.endpoint.rpartition('.')[2]}"
+        if item.area is not area or not may_open(endpoint):
             continue
         try:
-            address = url_for(f"{one.name}.{item.endpoint.rpartition('.')[2]}")
+            address = url_for(endpoint)
         except BuildError:
             continue  # a plugin that names a page it does not have loses the link, not the portal
         text = (frame_catalogue() if one.catalogue is None else one.catalogue).get(item.text_key, language())

@@ -229,3 +229,16 @@ def test_trust_says_what_happens_when_the_lists_end(admin: PageClient) -> None:
     text = page(admin, "trust")
     for said in ("If no new list came from now on", "Every tap is refused as soon as the list ends", "chart__picture"):
         assert said in text
+
+
+def test_what_is_left_out_stands_with_its_kind(library_hub: HubHarness, admin: PageClient) -> None:
+    """Many silent terminals are three warnings, and their number stands with them, before what is well."""
+    add_terminals(library_hub, SIZE)
+    library_hub.clock.move(timedelta(minutes=10))
+    shown = page(admin, "")
+    warnings = re.findall(r'<li class="finding finding--(\w+)">(.*?)</li>', shown, re.DOTALL)
+    more = [place for place, (_, words) in enumerate(warnings) if "more of this kind" in words]
+    assert len(more) == 1
+    assert warnings[more[0]][0] == "warning"
+    assert f"and {SIZE - 4} more" in warnings[more[0]][1]
+    assert '<th scope="col">Day</th>' in shown

@@ -389,3 +389,13 @@ def test_who_strays_into_the_administration_sees_nothing_of_it(library_hub: HubH
     refused = clerk.get("/admin/", headers=EN)
     assert refused.status_code == 403
     assert links(refused.text) == links(shown(clerk.get("/counter/")))
+
+
+def test_staff_pages_are_in_japanese_or_english_as_a_whole(library_hub: HubHarness) -> None:
+    """Who came with plain Japanese reads staff pages in Japanese, is not offered it there, and keeps it elsewhere."""
+    member = staff_client(library_hub, "adult", ["administrator", "clerk"])
+    for address in ("/admin/?lang=ja-Hira", "/admin/", "/counter/", "/counter/library/"):
+        page = shown(member.get(address))
+        assert '<html lang="ja">' in page
+        assert "やさしい日本語" not in page
+    assert '<html lang="ja-Hira">' in member.get("/sign-in").text

@@ -37,28 +37,30 @@ def home() -> str:
     known = [one for one in clock() if one.code != "unknown"]  # a container cannot say; that is no news each day
     every = [*check_files(hub().settings, now()), *known, *check_hub(hub())]
     found = sorted(every, key=lambda one: _WORST[one.level])
-    shown, more = _shortened(found)
     with hub().database.reading() as session:
         days, done, refused = _taps(session)
     series = [charts.Series(t("admin.home.done"), done), charts.Series(t("admin.home.refused"), refused)]
-    picture = charts.bar_chart(t("admin.home.taps"), days, series)
+    picture = charts.bar_chart(t("admin.home.taps"), days, series, item=t("admin.home.day"))
     return render(
-        "admin/home.html", findings=shown, more=more, counts=Counter(one.level.value for one in found),
+        "admin/home.html", findings=_shortened(found), counts=Counter(one.level.value for one in found),
         title_of=title_of, text_of=text_of, picture=picture, pages=_PAGES,
     )  # fmt: skip
 
 
-def _shortened(found: list[Finding]) -> tuple[list[Finding], Counter[str]]:
-    """(the first few of each kind, how many of each check are left out): a hundred silent terminals are one problem."""
+def _shortened(found: list[Finding]) -> list[tuple[Finding, int]]:
+    """The first few of each kind, the last of them with the number of those left out.
+
+    A hundred silent terminals are one problem.
+    """
+    every = Counter((one.check, one.code) for one in found)
     seen: Counter[tuple[str, str]] = Counter()
-    shown, more = [], Counter[str]()
+    shown = []
     for one in found:
-        seen[one.check, one.code] += 1
-        if seen[one.check, one.code] <= _SAME:
-            shown.append(one)
-        else:
-            more[one.check] += 1
-    return shown, more
+        kind = (one.check, one.code)
+        seen[kind] += 1
+        if seen[kind] <= _SAME:
+            shown.append((one, every[kind] - _SAME if seen[kind] == _SAME else 0))
+    return shown
 
 
 def title_of(finding: Finding) -> str:

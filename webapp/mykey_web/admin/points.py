@@ -78,7 +78,8 @@ def point(name: str | None = None) -> str:
         raise Refusal("not_found")
     offered = services_offered()
     resting = sorted(set(known.services if known else ()) - {one for one, _ in offered})
-    excluded = () if known is None else set(known.services) - {*hub().plugins.offered(known.services, known.name), RIGHT, GATE}
+    given = () if known is None else hub().plugins.offered(known.services, known.name)
+    excluded = set(known.services if known else ()) - {*given, RIGHT, GATE}
     return render("admin/point.html", point=known, services=offered, resting=resting, excluded=excluded)
 
 

@@ -36,8 +36,11 @@ class Series:
     values: Sequence[Number]
 
 
-def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "") -> Markup:
-    """Horizontal bars, one group a label; numbers stand at their bars. `ValueError` when lengths differ."""
+def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", item: str = "") -> Markup:
+    """Horizontal bars, one group a label; numbers stand at their bars. `ValueError` when lengths differ.
+
+    `item` says what a label is (a day, a service): it heads the first column of the table.
+    """
     _check(labels, series)
     top = _ceiling(series)
     step = 18 * len(series) + 12
@@ -48,7 +51,7 @@ def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, un
         for number, one in enumerate(series):
             body += _bar(number, y + 6 + 18 * number, one.values[place], top, unit)
     height = step * len(labels) + 4
-    return _figure(title, labels, series, _svg(title, height, body), unit)
+    return _figure(title, labels, series, _svg(title, height, body), unit, item)
 
 
 def line_chart(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "") -> Markup:
@@ -126,7 +129,9 @@ def _svg(title: str, height: float, body: Markup) -> Markup:
     ).format(_WIDTH, height, title, body)
 
 
-def _figure(title: str, labels: Sequence[str], series: Sequence[Series], svg: Markup, unit: str) -> Markup:
+def _figure(
+    title: str, labels: Sequence[str], series: Sequence[Series], svg: Markup, unit: str, item: str = ""
+) -> Markup:
     number = next(g.setdefault("mykey_charts", count(1)))
     head = Markup("").join(Markup('<th scope="col" class="table__number">{}</th>').format(one.title) for one in series)
     rows = Markup("").join(
@@ -144,7 +149,7 @@ def _figure(title: str, labels: Sequence[str], series: Sequence[Series], svg: Ma
         '<thead><tr><th scope="col">{corner}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div></div></figure>'
     ).format(
         n=number, title=title, keys=keys, svg=svg, head=head, rows=rows,
-        caption=t("frame.chart.table", title=escape(title)), corner=t("frame.chart.item"),
+        caption=t("frame.chart.table", title=escape(title)), corner=item or t("frame.chart.item"),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from mykey_core.portal.staff import StaffMember, StaffRegister
 from mykey_core.storage.prepared import Prepared
 from mykey_core.storage.tables import person
 from mykey_core.translations import Catalogue
-from mykey_web.sessions.browser import current, portal
+from mykey_web.sessions.browser import current, for_staff, portal
 from mykey_web.sessions.csrf import SAFE_METHODS, check_csrf
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def guard() -> Response | None:
     place = here()
     if place is None or place.area is Area.POINT_API:
         return None
+    if place.area in {Area.STAFF, Area.ADMIN}:
+        for_staff()
     if request.endpoint == "sign_in.sign_out" and current().session is None:
         return _signed_out_before()
     if request.method not in SAFE_METHODS:

@@ -15,11 +15,11 @@ from werkzeug.routing import BuildError
 
 from mykey_core.plugins.pages import Area
 from mykey_core.portal.sessions import SessionKind
-from mykey_core.translations import LANGUAGES, Catalogue
+from mykey_core.translations import Catalogue
 from mykey_web.design import dates
 from mykey_web.design.wording import frame_catalogue, localised, t, words
 from mykey_web.pages.areas import ADMINISTRATOR, Mounted, here, is_local_path, may_open, mounted, staff
-from mykey_web.sessions.browser import current, language, portal
+from mykey_web.sessions.browser import current, language, languages, portal
 from mykey_web.sessions.csrf import FIELD, SAFE_METHODS
 from mykey_web.sessions.headers import reads_card
 
@@ -106,7 +106,7 @@ class PageFrame:
         """(code, name, address of this page in that language)."""
         path, values = _page_address()
         kept = [(name, value) for name, value in values if name != "lang"]
-        for code in LANGUAGES:
+        for code in languages():
             yield code, _NAMES[code], f"{path}?{urlencode([*kept, ('lang', code)])}"
 
     def navigation(self) -> list[tuple[str, Sequence[Link]]]:

@@ -21,6 +21,9 @@ from mykey_web.sessions.device import device_of
 
 _EXTENSION = "mykey_portal"
 
+STAFF_LANGUAGES = ("ja", "en")
+"""Languages of the counter and of the administration."""
+
 
 @dataclass(frozen=True, slots=True)
 class Portal:
@@ -143,11 +146,24 @@ def write_cookies(response: Response) -> Response:
 
 
 def language() -> str:
-    """The language of this request: `?lang=`, else the remembered one, else the browser's, else Japanese."""
-    for asked in (request.args.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-        if asked in LANGUAGES:
-            return asked
-    return negotiate(tag for tag, _ in request.accept_languages)
+    """The language of this request: `?lang=`, else the remembered one, else the browser's, else Japanese.
+
+    Japanese, too, where the page is not worded in it.
+    """
+    asked = (request.args.get("lang"), request.cookies.get(LANGUAGE_COOKIE))
+    wanted = next((one for one in asked if one in LANGUAGES), None)
+    wanted = wanted or negotiate(tag for tag, _ in request.accept_languages)
+    return wanted if wanted in languages() else LANGUAGES[0]
+
+
+def languages() -> tuple[str, ...]:
+    """The languages that this page can be read in."""
+    return STAFF_LANGUAGES if g.get("mykey_for_staff") else LANGUAGES
+
+
+def for_staff() -> None:
+    """This page is for staff: in plain Japanese it would be a mixture, as not all of their pages are worded in it."""
+    g.mykey_for_staff = True
 
 
 def address() -> str:

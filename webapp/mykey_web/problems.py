@@ -63,6 +63,7 @@ _STATUS = {
     "counter_case_over": 410,
     "counter_date_form": 422,
     "counter_document_unknown": 422,
+    "counter_ground_unknown": 422,
     "counter_message_empty": 422,
     "counter_own_record": 403,
     "counter_search_not_granted": 403,

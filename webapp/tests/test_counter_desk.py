@@ -16,6 +16,7 @@ from mykey_testkit.hub import HubHarness, sign_challenge
 
 EN = {"Accept-Language": "en", "Accept": "text/html"}
 MYKEY_ID = "ABCD2345"
+MOVED = {"act": "move-out", "ground": "register-notice", "on": "2026-03-31"}
 _APPROVAL = re.compile(r"/counter/approvals/([0-9a-f-]{36})/")
 
 
@@ -165,7 +166,7 @@ def test_a_lost_card_is_held_by_one_and_released_by_two(
     clerk.post(f"{where}/lost")
     assert citizen.get("/my/").status_code == 303
     assert PageClient(library_hub).sign_in("adult").get_json()["code"] == "credential_held"
-    clerk.post(f"{where}/ask", {"act": "card-found"})
+    clerk.post(f"{where}/ask", {"act": "card-found", "ground": "card-seen"})
     assert PageClient(library_hub).sign_in("adult").get_json()["code"] == "credential_held"
     decide(supervisor, waiting(supervisor))
     assert PageClient(library_hub).sign_in("adult").status_code == 200
@@ -174,7 +175,7 @@ def test_a_lost_card_is_held_by_one_and_released_by_two(
 def test_nobody_approves_their_own_request(library_hub: HubHarness, clerk: PageClient, supervisor: PageClient) -> None:
     """Not the requester, even as supervisor; not a clerk; and the database itself refuses such a row."""
     where = open_record(supervisor)
-    supervisor.post(f"{where}/ask", {"act": "hold"})
+    supervisor.post(f"{where}/ask", {"act": "hold", "ground": "citizen-asked"})
     approval = waiting(supervisor)
     assert code(decide(supervisor, approval)) == "approval_by_another"
     assert code(decide(clerk, approval)) == "role_needed"
@@ -186,14 +187,29 @@ def test_nobody_approves_their_own_request(library_hub: HubHarness, clerk: PageC
     assert code(decide(staff_client(library_hub, "renewed", ["supervisor", "x-1"]), approval)) == "approval_over"
 
 
+def test_a_request_says_what_it_rests_on(library_hub: HubHarness, clerk: PageClient, supervisor: PageClient) -> None:
+    """Without a reason of that act there is no request; the supervisor reads reason and evidence, the log keeps it."""
+    where = open_record(clerk)
+    for ground in ("", "card-seen", "she is my aunt"):
+        refused = clerk.post(f"{where}/ask", {"act": "hold", "ground": ground}, headers=EN)
+        assert code(refused) == "counter_ground_unknown"
+    clerk.post(f"{where}/ask", {"act": "hold", "ground": "family-asked"})
+    shown = page(supervisor, "/counter/approvals")
+    assert "The family asked, with a document" in shown
+    assert "<dt>Found by</dt><dd>The card</dd>" in shown
+    asked = library_hub.audit("counter.requested")
+    assert [one.facts["ground"] for one in asked] == ["family-asked"]
+
+
 def test_four_eyes_are_in_the_audit_and_seen(
     library_hub: HubHarness, clerk: PageClient, supervisor: PageClient
 ) -> None:
     """Request and approval name both people; the life event too; the citizen reads it when released."""
     where = open_record(clerk)
     for act in ("hold", "release"):
-        clerk.post(f"{where}/ask", {"act": act})
-        assert code(clerk.post(f"{where}/ask", {"act": act}, headers=EN)) == "approval_exists"
+        wanted = {"act": act, "ground": "citizen-asked"}
+        clerk.post(f"{where}/ask", wanted)
+        assert code(clerk.post(f"{where}/ask", wanted, headers=EN)) == "approval_exists"
         decide(supervisor, waiting(supervisor))
     held = library_hub.audit("identity.person_held")[0].facts
     assert (held["actor"], held["approved_by"]) == ("staff:test-clerk", "staff:test-supervisor")
@@ -204,7 +220,7 @@ def test_four_eyes_are_in_the_audit_and_seen(
 def test_a_request_expires(library_hub: HubHarness, clerk: PageClient, supervisor: PageClient) -> None:
     """After eight hours nobody can approve it; it may be asked for again."""
     where = open_record(clerk)
-    clerk.post(f"{where}/ask", {"act": "move-out", "on": "2026-03-31"})
+    clerk.post(f"{where}/ask", MOVED)
     approval = waiting(supervisor)
     library_hub.clock.move(timedelta(hours=8))
     chief = staff_client(library_hub, "renewed", ["supervisor", "x-2"])
@@ -215,8 +231,8 @@ def test_a_request_expires(library_hub: HubHarness, clerk: PageClient, superviso
 def test_moving_out_has_its_date(library_hub: HubHarness, clerk: PageClient, supervisor: PageClient) -> None:
     """The civil date is asked for and kept; a wrong one is refused."""
     where = open_record(clerk, purpose="moved")
-    assert code(clerk.post(f"{where}/ask", {"act": "move-out", "on": "31/3"}, headers=EN)) == "counter_date_form"
-    clerk.post(f"{where}/ask", {"act": "move-out", "on": "2026-03-31"})
+    assert code(clerk.post(f"{where}/ask", MOVED | {"on": "31/3"}, headers=EN)) == "counter_date_form"
+    clerk.post(f"{where}/ask", MOVED)
     decide(supervisor, waiting(supervisor))
     with library_hub.hub.database.reading() as session:
         row = session.execute(text("SELECT effective_on FROM life_event WHERE kind = 'moved_out'")).scalar_one()
@@ -255,11 +271,11 @@ def link_mykey_id(hub: HubHarness, browser: PageClient) -> None:
 def test_an_entry_is_taken_back_by_two(library_hub: HubHarness, clerk: PageClient, supervisor: PageClient) -> None:
     """A hold that was a mistake is reversed, and everything is as before."""
     where = open_record(clerk)
-    clerk.post(f"{where}/ask", {"act": "hold"})
+    clerk.post(f"{where}/ask", {"act": "hold", "ground": "citizen-asked"})
     decide(supervisor, waiting(supervisor))
     event = re.search(r'<option value="([0-9a-f-]{36})">Held', page(clerk, where))
     assert event is not None
-    clerk.post(f"{where}/ask", {"act": "reversal", "event": event[1]})
+    clerk.post(f"{where}/ask", {"act": "reversal", "ground": "entry-wrong", "event": event[1]})
     decide(supervisor, waiting(supervisor))
     assert library_hub.audit("identity.reversed")[0].facts["reverses"] == event[1]
     assert PageClient(library_hub).sign_in("adult").status_code == 200

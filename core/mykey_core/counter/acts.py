@@ -32,6 +32,16 @@ EVENTS: Final = {
 }
 DATED: Final = frozenset({Act.MOVE_OUT, Act.MOVE_IN, Act.DEATH})
 """Acts about something that happened on a civil date."""
+GROUNDS: Final = {
+    Act.CARD_FOUND: ("card-seen",),
+    Act.HOLD: ("citizen-asked", "family-asked", "authority", "register-notice"),
+    Act.RELEASE: ("citizen-asked", "authority", "entry-wrong"),
+    Act.MOVE_OUT: ("register-notice", "document-seen"),
+    Act.MOVE_IN: ("register-notice", "document-seen"),
+    Act.DEATH: ("register-notice", "document-seen"),
+    Act.REVERSAL: ("entry-wrong", "register-notice"),
+}
+"""What a request may rest on: codes, so that no name gets into it. A renewal rests on the document that was seen."""
 ENDS_SESSIONS: Final = frozenset({Act.HOLD, Act.DEATH})
 DOCUMENTS: Final = ("driving-licence", "passport", "residence-card", "disability-certificate", "two-documents")
 """What a clerk has seen: one document with a photograph by an authority, or two without."""

@@ -12,7 +12,7 @@ register(
     EventType("counter.signed_out", {"actor": CODE, "subject": SUBJECT}),
     EventType("counter.search_allowed", {"actor": CODE, "subject": SUBJECT}),
     EventType("counter.search_ended", {"actor": CODE, "subject": SUBJECT}),
-    EventType("counter.requested", _APPROVAL),
+    EventType("counter.requested", _APPROVAL, {"ground": CODE, "document": CODE}),
     EventType("counter.approved", {**_APPROVAL, "requested_by": CODE}),
     EventType("counter.declined", {**_APPROVAL, "requested_by": CODE}),
     EventType("counter.queue_taken", {"actor": CODE, "terminal": UUID, "records": INTEGER}),

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from mykey_core.audit.records import append
 from mykey_core.counter import audit_events  # noqa: F401 - registers what is appended here
-from mykey_core.counter.acts import DATED, DOCUMENTS, ENDS_SESSIONS, EVENTS, Act
+from mykey_core.counter.acts import DATED, DOCUMENTS, ENDS_SESSIONS, EVENTS, GROUNDS, Act
 from mykey_core.counter.approvals import Approval, Approvals
 from mykey_core.counter.cases import Case, Cases, check_purpose
 from mykey_core.counter.errors import CounterRefused
@@ -197,15 +197,22 @@ class Desk:
 
     # -- what needs a second person -----------------------------------------------------------------------
 
-    def ask(self, clerk: Clerk, case_id: UUID, act: Act, *, on: str = "", event: UUID | None = None) -> Approval:
-        """Ask for an act; `on` is the civil date (ISO 8601) of what happened, `event` what is to be taken back."""
-        arguments: dict[str, Json] = {}
+    def ask(
+        self, clerk: Clerk, case_id: UUID, act: Act, *, ground: str, on: str = "", event: UUID | None = None
+    ) -> Approval:
+        """Ask for an act; `on` is the civil date (ISO 8601) of what happened, `event` what is to be taken back.
+
+        `ground`, one of `acts.GROUNDS`, is what the second person judges by; `counter_ground_unknown` otherwise.
+        """
+        if act is Act.RENEWAL:
+            raise CounterRefused("approval_unknown", "a renewal is asked for with the new card")
+        if ground not in GROUNDS[act]:
+            raise CounterRefused("counter_ground_unknown")
+        arguments: dict[str, Json] = {"ground": ground}
         if act in DATED:
             arguments["on"] = _day(on).isoformat()
         if act is Act.REVERSAL:
             arguments["event"] = str(event)
-        if act is Act.RENEWAL:
-            raise CounterRefused("approval_unknown", "a renewal is asked for with the new card")
         return self._ask(clerk, case_id, act, arguments)
 
     def ask_renewal(
@@ -288,11 +295,13 @@ class Desk:
         with self._hub.database.writing() as session:
             case = self.case(session, clerk, case_id)
             asked = self.approvals.ask(
-                session, clerk.member, act, case.person, reason=case.purpose, at=now, arguments=arguments,
-                card_reference=reference,
+                session, clerk.member, act, case.person, reason=case.purpose, at=now,
+                arguments={**arguments, "found_by": case.found_by}, card_reference=reference,
             )  # fmt: skip
             subject = self._subject(session, case.person)
-            self._write(session, "counter.requested", clerk, subject, approval=str(asked.id), act=act.value)
+            facts = {"approval": str(asked.id), "act": act.value}
+            facts |= {name: str(arguments[name]) for name in ("ground", "document") if name in arguments}
+            self._write(session, "counter.requested", clerk, subject, **facts)
             return asked
 
     def _carry_out(self, session: Session, wanted: Approval, member: StaffMember, now: datetime) -> None:

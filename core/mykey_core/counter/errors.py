@@ -9,7 +9,8 @@ class CounterRefused(Refusal):
     """The counter refuses.
 
     Codes: `counter_purpose_unknown`, `counter_case_over`, `counter_person_unknown`, `counter_card_known`,
-    `counter_own_record`, `counter_document_unknown`, `counter_message_empty`, `counter_date_form`,
+    `counter_own_record`, `counter_document_unknown`, `counter_ground_unknown`,
+    `counter_message_empty`, `counter_date_form`,
     `counter_search_not_granted`, `counter_card_needed`,
     `approval_unknown`, `approval_over`, `approval_by_another`, `approval_other_card`, `approval_exists`.
     """

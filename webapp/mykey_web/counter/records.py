@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response, jsonify, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from mykey_core.counter.acts import DATED, DOCUMENTS, Act
+from mykey_core.counter.acts import DATED, DOCUMENTS, GROUNDS, Act
 from mykey_core.counter.errors import CounterRefused
 from mykey_core.identity.search import SEXES
 from mykey_core.identity.states import CredentialKind, CredentialStatus, EventKind, PersonState
@@ -49,6 +49,8 @@ def case(case_id: UUID) -> str:
         record=record,
         acts=acts,
         dated=DATED,
+        grounds=GROUNDS,
+        reversal=Act.REVERSAL,
         searched=CredentialKind.FOUR_ATTRIBUTES in kinds,
         can_search=work.limits.search_by_attributes and opened.found_by in {"card", "enrolment"},
         sexes=SEXES,
@@ -113,7 +115,8 @@ def ask(case_id: UUID) -> WerkzeugResponse:
     """Ask a supervisor for an act."""
     act = _act(request.form.get("act", ""))
     event = uuid_of(request.form.get("event"), "approval_unknown") if act is Act.REVERSAL else None
-    desk().ask(clerk(), case_id, act, on=request.form.get("on", ""), event=event)
+    form = request.form
+    desk().ask(clerk(), case_id, act, ground=form.get("ground", ""), on=form.get("on", ""), event=event)
     return redirect_after(".case", case_id=case_id, notice="counter.ask.done")
 
 

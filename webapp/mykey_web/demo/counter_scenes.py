@@ -77,7 +77,7 @@ def counter_scenes(origin: str) -> list[CounterScene]:
         return f"{found.rpartition('/')[0]}, the citizen {'sees who and why' if seen else 'sees nothing'}"
 
     def four_eyes() -> str:
-        clerk.post(f"{record['address']}/ask", act="hold")
+        clerk.post(f"{record['address']}/ask", act="hold", ground="citizen-asked")
         waiting = _first(_APPROVAL, clerk.page("/counter/approvals"))
         own = _first(_CODE, clerk.post(f"/counter/approvals/{waiting}/decide", decision="approve"))
         supervisor.sign_in("staff")
@@ -85,7 +85,7 @@ def counter_scenes(origin: str) -> list[CounterScene]:
         return f"own approval {own}, after the supervisor's {citizen.sign_in('citizen')}"
 
     def released() -> str:
-        clerk.post(f"{record['address']}/ask", act="release")
+        clerk.post(f"{record['address']}/ask", act="release", ground="citizen-asked")
         waiting = _first(_APPROVAL, supervisor.page("/counter/approvals"))
         supervisor.post(f"/counter/approvals/{waiting}/decide", decision="approve")
         return citizen.sign_in("citizen")

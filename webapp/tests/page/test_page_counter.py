@@ -87,6 +87,7 @@ def test_axe_on_every_page(visit: Callable[..., Any], language: str) -> None:
     found["renewal"] = violations(page)
     page.go_back()
     page.locator("li:has(input[value=hold]) summary").click()
+    page.select_option("#ground-hold", "citizen-asked")
     page.locator("form:has(input[value=hold]) button").click()
     page.locator(".notice--success").wait_for()
     page.goto(f"{visitor.demo.origin}/counter/approvals")

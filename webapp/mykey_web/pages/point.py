@@ -15,8 +15,8 @@ from mykey_core.portal.vouchers import ClerkVouchers
 from mykey_core.translations import LANGUAGES
 from mykey_web.pages.areas import staff
 from mykey_web.pages.frame import render
-from mykey_web.pages.wording import browser_texts, page_language, translator
-from mykey_web.sessions.browser import current, portal
+from mykey_web.pages.wording import browser_texts, translator
+from mykey_web.sessions.browser import current, language, portal
 
 blueprint = Blueprint("pages", __name__)
 
@@ -61,10 +61,10 @@ def gate() -> str:
 
 
 def _shell(mode: str | None = None) -> str:
-    language = page_language(request)
+    chosen = language()
     evidence = portal().hub.settings.show_evidence
     return render_template(
-        "point/point.html", language=language, languages=LANGUAGES, t=translator(language), mode=mode, evidence=evidence
+        "point/point.html", language=chosen, languages=LANGUAGES, t=translator(chosen), mode=mode, evidence=evidence
     )
 
 

@@ -1,4 +1,4 @@
-"""Which texts of the catalogue travel to a browser, and how a page picks its language.
+"""Which texts of the catalogue travel to a browser.
 
 The wording itself is in `mykey_web/translations`; this module only selects.
 """
@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Request
-
-from mykey_core.translations import LANGUAGES, Catalogue, load_catalogue, negotiate
+from mykey_core.translations import Catalogue, load_catalogue
 
 _FOR_BROWSERS = ("page.", "refusal.", "check.")
 
@@ -24,14 +22,6 @@ def browser_texts(language: str) -> dict[str, str]:
     catalogue = hub_catalogue()
     keys = catalogue.texts["ja"]
     return {key: catalogue.get(key, language) for key in keys if key.startswith(_FOR_BROWSERS)}
-
-
-def page_language(request: Request) -> str:
-    """The language asked for by `?lang=`, else by the browser's settings, else Japanese."""
-    asked = request.args.get("lang")
-    if asked in LANGUAGES:
-        return asked
-    return negotiate(request.accept_languages.values())
 
 
 def translator(language: str) -> Callable[[str], str]:

@@ -151,23 +151,72 @@ def test_one_lost_look_does_not_end_the_visit(visit: Callable[..., Any]) -> None
     visitor.wait("setup")
 
 
-def test_idle_visit_ends_after_a_warning(visit: Callable[..., Any], draw: Any) -> None:
-    """After 20 s a warning that can be answered, after 30 s the end; the person is asked to take the card."""
-    visitor = visit("en", come=False)
+@pytest.mark.parametrize(
+    ("language", "go_on", "over", "take"),
+    [
+        ("en", "Go on", "Time is up", "Please take your card."),
+        ("ja", "続ける", "お時間になりました", "カードをお取りください。"),
+    ],
+)
+def test_idle_visit_ends_after_a_warning(
+    visit: Callable[..., Any], draw: Any, language: str, go_on: str, over: str, take: str
+) -> None:
+    """After 20 s a warning beside the content that can be answered, after 30 s the end: time is up, take the card."""
+    visitor = visit(language, come=False)
     page = visitor.page
     page.clock.install()
-    visitor.come("en")
+    visitor.come(language)
     visitor.insert("adult")
     page.clock.fast_forward(21_000)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name=go_on).click()
     page.clock.fast_forward(15_000)
     assert visitor.screen == "choose"
     page.clock.fast_forward(6_000)
     expect(page.locator(".idle-warning")).to_be_visible()
-    draw(page, "idle-warning", languages=("en",))
+    below = page.locator(".idle-warning").evaluate("bar => bar.getBoundingClientRect().bottom")
+    assert below <= page.locator("#stage").evaluate("stage => stage.getBoundingClientRect().top")
+    draw(page, "idle-warning", part="body", languages=(language,))
     page.clock.fast_forward(11_000)
     assert visitor.screen == "ended"
-    expect(page.locator("#stage")).to_contain_text("Please take your card.")
+    expect(page.locator("#stage-title")).to_have_text(over)
+    expect(page.locator("#stage")).to_contain_text(take)
+
+
+def test_the_language_that_was_asked_for_last(visit: Callable[..., Any]) -> None:
+    """A choice on the page outlives a reload; `?lang=` and a choice on another page of the hub are newer than it."""
+    visitor = visit("ja")
+    page = visitor.page
+    page.click("[data-language=ja-Hira]")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "ja-Hira")
+    expect(page.locator("[data-language=ja-Hira]")).to_have_attribute("aria-pressed", "true")
+    page.goto(f"{visitor.demo.origin}/point?lang=en")
+    expect(page.locator("[data-language=en]")).to_have_attribute("aria-pressed", "true")
+    page.click("[data-language=ja-Hira]")
+    page.goto(f"{visitor.demo.origin}/my/?lang=ja")
+    page.goto(f"{visitor.demo.origin}/point")
+    expect(page.locator("#stage[data-screen=idle] #stage-title")).to_have_text("カードを置いてください")
+
+
+def test_without_scripts_nothing_is_offered_that_needs_them(visit: Callable[..., Any]) -> None:
+    """The service point says at once what is missing, and the sign-in of staff has no button that does nothing."""
+    visitor = visit("en", come=False, java_script_enabled=False)
+    page = visitor.page
+    page.goto(f"{visitor.demo.origin}/point?lang=en")
+    expect(page.get_by_role("heading", name="This page needs JavaScript")).to_be_visible()
+    expect(page.locator("#stage-title")).to_be_hidden()
+    page.goto(f"{visitor.demo.origin}/sign-in/staff?lang=en")
+    expect(page.locator("noscript p")).to_be_visible()
+    expect(page.locator("main button:visible")).to_have_count(0)
+
+
+def test_a_narrow_screen_begins_with_the_instruction(visit: Callable[..., Any]) -> None:
+    """At 320 pixels the first instruction stands above the tray, inside the first screenful."""
+    visitor = visit("ja", size=(320, 640))
+    at = "node => node.getBoundingClientRect()"
+    title = visitor.page.locator("#stage-title").evaluate(at)
+    assert title["bottom"] < 640
+    assert title["bottom"] < visitor.page.locator("#tray").evaluate(at)["top"]
 
 
 def test_switching_the_language_keeps_the_place(visit: Callable[..., Any]) -> None:

@@ -12,6 +12,8 @@ import { problemWords } from "../point/wording.js";
 const LOOK_EVERY_MS = 1_000;
 const RETRY_EVERY_MS = 3_000;
 const UNPAIRED = new Set(["agent_not_paired", "agent_pairing_code", "agent_rate_limited"]);
+/** The sample cards of the demo's own staff: first on the page where staff sign in. */
+const STAFF_CARDS = ["long-name", "foreign-name", "blocked-text"];
 const PIN = /^[0-9]{4}$/;
 
 /** @type {Record<string, string>} */
@@ -126,13 +128,16 @@ async function look(errand, shown) {
 /** The cards of the virtual reader, which the demo has. @param {any} tray @param {Errand} errand */
 function trayOf(tray, errand) {
   if (!tray) return null;
-  const cards = tray.cards.map((/** @type {any} */ card) =>
-    button(trayWords(card), () => insert(card.name, errand), {
-      class: "button button--small",
-      data: { card: card.name },
-    }),
-  );
+  const first = document.body.dataset.audience === "staff" ? STAFF_CARDS : [];
+  const named = (/** @type {string} */ name) => tray.cards.filter((/** @type {any} */ card) => card.name === name);
+  const others = tray.cards.filter((/** @type {any} */ card) => !first.includes(card.name));
+  const cards = [...first.flatMap(named), ...others].map((card) => cardButton(card, errand));
   return el("div", { class: "stack" }, el("p", { class: "soft" }, say("sign_in.tray")), el("div", { class: "tray" }, ...cards));
+}
+
+/** @param {any} card @param {Errand} errand */
+function cardButton(card, errand) {
+  return button(trayWords(card), () => insert(card.name, errand), { class: "button button--small", data: { card: card.name } });
 }
 
 /** A sample card's name and its own PIN. @param {any} card */

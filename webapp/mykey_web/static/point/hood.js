@@ -3,9 +3,12 @@
 import { button, byId, el } from "./dom.js";
 import { explainCommand, explainResponse, readable } from "./apdu.js";
 import { now, subscribe } from "./store.js";
+import { detailOf } from "./details.js";
 import { hasText, t } from "./texts.js";
 
 const FOLDED = "mykey.hood";
+/** As in layout.css: a tall screen that is read standing. */
+const KIOSK = "(min-width: 60em) and (min-height: 75em)";
 /** The hub's checks in their order (mykey_core.trust.types.Check): what follows a failed one was not reached. */
 export const CHECKS = [
   "token_shape",
@@ -25,8 +28,10 @@ export function startHood() {
   subscribe((changed) => ["evidence", "language", "tray"].some((name) => changed.has(name)) && draw());
 }
 
+/** Unless somebody has pressed it, the pane is open where there is room beside the service, and folded at a kiosk. */
 function folded() {
-  return sessionStorage.getItem(FOLDED) === "folded";
+  const chosen = sessionStorage.getItem(FOLDED);
+  return chosen ? chosen === "folded" : window.matchMedia(KIOSK).matches;
 }
 
 function draw() {
@@ -91,13 +96,14 @@ function checkList(checks) {
 /** @param {{check: string, result: string, detail?: string}} one */
 function checkItem(one) {
   const key = `check.${one.check}`;
+  const detail = detailOf(one);
   return el(
     "li",
     { class: `checks__item checks__item--${one.result}` },
     el("span", { class: "checks__sign", "aria-hidden": "true" }, SIGNS[one.result] ?? "?"),
     el("span", { class: "checks__name" }, hasText(key) ? t(key) : one.check),
     el("span", { class: "checks__result" }, t(`page.check.${one.result}`)),
-    one.detail && el("span", { class: "checks__detail", lang: "en" }, one.detail),
+    detail && el("span", { class: "checks__detail", lang: detail.lang }, detail.text),
   );
 }
 

@@ -6,15 +6,30 @@ let texts = {};
 const known = new Map();
 let language = document.documentElement.lang;
 const KEPT_LANGUAGE = "mykey.language";
+const RENDERED_LANGUAGE = "mykey.language.rendered";
 
 /** The language tag of what the page shows now: `ja`, `en` or `ja-Hira`. */
 export function currentLanguage() {
   return language;
 }
 
-/** The language chosen earlier in this tab, or the one the hub rendered the page in. */
+/**
+ * The language chosen earlier in this tab, unless the hub was asked for one since: by `?lang=`, or on its other pages,
+ * so that it renders in another language than the last time.
+ */
 export function rememberedLanguage() {
-  return sessionStorage.getItem(KEPT_LANGUAGE) ?? document.documentElement.lang;
+  const rendered = document.documentElement.lang;
+  const asked = new URLSearchParams(location.search).has("lang") || sessionStorage.getItem(RENDERED_LANGUAGE) !== rendered;
+  sessionStorage.setItem(RENDERED_LANGUAGE, rendered);
+  return (asked ? null : sessionStorage.getItem(KEPT_LANGUAGE)) ?? rendered;
+}
+
+/** A choice on the page is newer than the `?lang=` it came with: a reload must not bring that back. */
+export function forgetAskedLanguage() {
+  const address = new URL(location.href);
+  if (!address.searchParams.has("lang")) return;
+  address.searchParams.delete("lang");
+  history.replaceState(history.state, "", address);
 }
 
 /**

@@ -18,7 +18,7 @@ export function ended(screen) {
   const text = t(`page.ended.${screen.reason}`);
   const take = present ? t("page.ended.take_card") : "";
   return {
-    title: t("page.ended.title"),
+    title: t(titleOf(screen.reason, present)),
     tone: present ? "warning" : "calm",
     body: [
       el("p", { class: "lead" }, text),
@@ -27,6 +27,12 @@ export function ended(screen) {
     ],
     say: [text, take],
   };
+}
+
+/** What the visitor should know first. @param {string} reason @param {boolean} present the card is still in the reader */
+function titleOf(reason, present) {
+  if (reason === "idle") return "page.ended.title_idle";
+  return present ? "page.ended.title_take_card" : "page.ended.title";
 }
 
 function takeOut() {

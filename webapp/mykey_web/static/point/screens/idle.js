@@ -15,10 +15,16 @@ export function idle() {
     body: [
       picture,
       el("p", { class: "lead" }, t(virtual ? "page.idle.text_virtual" : "page.idle.text")),
-      ...(document.body.dataset.mode === "cards" ? [approvalForm()] : servicesHere()),
+      ...belowFor(document.body.dataset.mode),
     ],
     say: [t("page.idle.title")],
   };
+}
+
+/** A card counter may approve another desk's order; a gate has one purpose and waits for a card. @param {string|undefined} mode */
+function belowFor(mode) {
+  if (mode === "gate") return [];
+  return mode === "cards" ? [approvalForm()] : servicesHere();
 }
 
 function servicesHere() {

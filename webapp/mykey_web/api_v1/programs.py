@@ -96,6 +96,18 @@ _METADATA: Final = {
         for name in ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
     },
 }
+_METADATA_EXAMPLE: Final = {
+    "issuer": "https://hub.example.jp",
+    "authorization_endpoint": "https://hub.example.jp/oidc/authorize",
+    "token_endpoint": "https://hub.example.jp/oidc/token",
+    "jwks_uri": "https://hub.example.jp/oidc/jwks.json",
+    "userinfo_endpoint": "https://hub.example.jp/oidc/userinfo",
+}
+_KID: Final = "SH0ReXW36M6Q5a_VCPycgxg2hasawwABCEmUNFjghQg"
+_X: Final = "hicXXBvoov05HepxjgxsIS497T6agmk6qpfpCbLPWsM"
+_Y: Final = "g4EWkqQTHrsjAnr6gHYw_mnFGwcLcN_Z9DIbqStVxeM"
+_P256: Final = {"kty": "EC", "crv": "P-256", "x": _X, "y": _Y, "kid": _KID, "use": "sig", "alg": "ES256"}
+_ED25519: Final = {"kty": "OKP", "crv": "Ed25519", "x": _X, "kid": _KID, "use": "sig", "alg": "Ed25519"}
 _CLAIMS: Final = {
     "type": "object",
     "required": ["sub"],
@@ -119,9 +131,11 @@ _ASKED: Final = {
     "id_token_hint": _TEXT,
 }
 _HTML: Final = {"text/html": {"schema": _TEXT}}
-_LOCATION: Final = {"Location": {"schema": _TEXT}}
-_REDIRECT: Final = {"headers": _LOCATION, "content": _HTML}
 _PAGE_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}, **_HTML}
+
+
+def _redirect(example: str) -> Json:
+    return {"headers": {"Location": {"schema": _TEXT, "example": example}}, "content": _HTML}
 
 
 def _operation(operation: str, summary: str, tag: str, responses: Json, **more: Any) -> Json:
@@ -140,24 +154,29 @@ _USERINFO: Final = {
 }
 OTHER_PATHS: Final[Json] = {
     "/api/v1/openapi.json": {
-        "get": _operation("document", "This document", _PROBES, {"200": _answer("OpenAPI 3.1.", {"type": "object"})}),
+        "get": _operation(
+            "document", "This document", _PROBES,
+            {"200": _answer("OpenAPI 3.1.", {"type": "object"}, example={"openapi": "3.1.0"})},
+        ),
     },
     "/.well-known/openid-configuration": {
         "get": _operation(
             "discovery", "What the provider can do (OpenID Connect Discovery)", _OIDC,
-            {"200": _answer("The metadata.", _METADATA)},
+            {"200": _answer("The metadata.", _METADATA, example=_METADATA_EXAMPLE)},
         ),
     },
     "/oidc/jwks.json": {
         "get": _operation(
             "jwks", "Keys of ID tokens and logout tokens", _OIDC,
-            {"200": _answer("The keys.", {"$ref": "#/components/schemas/KeySet"}), **_FAULTS},
+            {"200": _answer("The keys.", {"$ref": "#/components/schemas/KeySet"}, example={"keys": [_P256]}),
+             **_FAULTS},
         ),
     },
     "/oidc/webhook-keys.json": {
         "get": _operation(
             "webhook_keys", "Keys of webhooks", _OIDC,
-            {"200": _answer("The keys.", {"$ref": "#/components/schemas/KeySet"}), **_FAULTS},
+            {"200": _answer("The keys.", {"$ref": "#/components/schemas/KeySet"}, example={"keys": [_ED25519]}),
+             **_FAULTS},
         ),
     },
     "/oidc/authorize": {
@@ -165,8 +184,10 @@ OTHER_PATHS: Final[Json] = {
             "authorize", "Send the browser here to sign a citizen in (OIDC Core 3.1.2)", _OIDC,
             {
                 "200": {"description": "The citizen is asked.", "content": _HTML},
-                "302": {"description": "Back to the client, with a code or an error.", **_REDIRECT},
-                "303": {"description": "To the hub's own sign-in page.", **_REDIRECT},
+                "302": {"description": "Back to the client, with a code or an error.",
+                        **_redirect("https://taxi.example.jp/back?code=4Vt0ZJ&state=af0ifj")},
+                "303": {"description": "To the hub's own sign-in page.",
+                        **_redirect("/sign-in/?next=/oidc/authorize?client_id%3Dtaxi")},
                 "400": {"description": "Client or way back are not known.", "content": _PAGE_PROBLEM},
                 "429": {"description": "Too many requests.", "content": _PAGE_PROBLEM,
                         "headers": {"Retry-After": {"schema": {"type": "integer"}}}},
@@ -179,7 +200,8 @@ OTHER_PATHS: Final[Json] = {
         ),
         "post": _operation(
             "authorize_by_post", "The same by a form", _OIDC,
-            {"303": {"description": "To the same by GET.", **_REDIRECT}, **_TOO_LARGE, **_FAULTS},
+            {"303": {"description": "To the same by GET.",
+                     **_redirect("/oidc/authorize?response_type=code&client_id=taxi")}, **_TOO_LARGE, **_FAULTS},
             requestBody=_form([], _ASKED),
         ),
     },
@@ -207,7 +229,7 @@ OTHER_PATHS: Final[Json] = {
     "/oidc/revoke": {
         "post": _operation(
             "revoke", "End a token (RFC 7009)", _OIDC,
-            {"200": _answer("It is no more, or never was.", {"type": "object"}), **_REFUSED},
+            {"200": _answer("It is no more, or never was.", {"type": "object"}, example={}), **_REFUSED},
             requestBody=_form(
                 ["token", "client_assertion_type", "client_assertion"],
                 {"token": _TEXT, "token_type_hint": _TEXT, **_PROVEN},
@@ -223,7 +245,8 @@ OTHER_PATHS: Final[Json] = {
             "logout", "Send the browser here to sign out (RP-Initiated Logout)", _OIDC,
             {
                 "200": {"description": "The citizen is asked.", "content": _HTML},
-                "303": {"description": "Nobody is signed in: back to the client, or to the sign-in page.", **_REDIRECT},
+                "303": {"description": "Nobody is signed in: back to the client, or to the sign-in page.",
+                        **_redirect("https://taxi.example.jp/signed-out?state=af0ifj")},
                 "400": {"description": "Client or way back are not known.", "content": _PAGE_PROBLEM},
                 **_FAULTS,
             },
@@ -236,7 +259,8 @@ OTHER_PATHS: Final[Json] = {
     "/healthz": {
         "get": _operation(
             "healthz", "The process lives", _PROBES,
-            {"200": _answer("It does.", {"type": "object", "properties": {"status": {"const": "ok"}}}),
+            {"200": _answer("It does.", {"type": "object", "properties": {"status": {"const": "ok"}}},
+                            example={"status": "ok"}),
              **_FAULTS},
         ),
     },
@@ -248,8 +272,10 @@ OTHER_PATHS: Final[Json] = {
                     "type": "object",
                     "required": ["status", "failed"],
                     "properties": {"status": {"const": word}, "failed": {"type": "array", "items": _TEXT}},
-                })
-                for status, text, word in ((200, "It can.", "ok"), (503, "`failed` says why not.", "failed"))
+                }, example={"status": word, "failed": failed})
+                for status, text, word, failed in (
+                    (200, "It can.", "ok", []), (503, "`failed` says why not.", "failed", ["revocation.crl_over"])
+                )
             },
         ),
     },
@@ -257,7 +283,9 @@ OTHER_PATHS: Final[Json] = {
         "get": _operation(
             "metrics", "Numbers for Prometheus", _PROBES,
             {
-                "200": _answer("Prometheus's text format.", _TEXT, "text/plain"),
+                "200": _answer("Prometheus's text format.", _TEXT, "text/plain",
+                               example="# TYPE mykey_taps_total counter\n"
+                               'mykey_taps_total{municipality="mihon",outcome="done",service="library-desk"} 12.0\n'),
                 "401": {
                     "description": "No token, or another one.",
                     "headers": {"WWW-Authenticate": {"schema": _TEXT}},

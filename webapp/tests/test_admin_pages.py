@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import stat
+import subprocess
 
 import pytest
+from cryptography import x509
 from sqlalchemy import text, update
 from werkzeug.test import TestResponse
 
@@ -398,4 +401,28 @@ def test_staff_pages_are_in_japanese_or_english_as_a_whole(library_hub: HubHarne
         page = shown(member.get(address))
         assert '<html lang="ja">' in page
         assert "やさしい日本語" not in page
-    assert '<html lang="ja-Hira">' in member.get("/sign-in").text
+    assert '<html lang="ja-Hira">' in member.get("/sign-in/").text
+
+
+def test_generations_of_a_ca_are_told_apart_by_their_keys(library_hub: HubHarness, admin: PageClient) -> None:
+    """Each pinned certificate stands with the beginning of the hash of its key, as OpenSSL computes it."""
+    page = shown(admin.get("/admin/trust", headers=EN))
+    pinned = library_hub.hub.settings.trust.authentication_ca
+    assert pinned
+    for path in pinned:
+        public = subprocess.run(["openssl", "x509", "-in", path, "-pubkey", "-noout"], check=True, capture_output=True)
+        der = subprocess.run(
+            ["openssl", "pkey", "-pubin", "-outform", "der"], input=public.stdout, check=True, capture_output=True
+        )
+        assert f"<td>{hashlib.sha256(der.stdout).hexdigest()[:8]}</td>" in page
+
+
+def test_a_ca_certificate_that_has_ended_says_so(library_hub: HubHarness, admin: PageClient) -> None:
+    """The date alone is easily read over; only those whose end lies behind are marked."""
+    page = shown(admin.get("/admin/trust", headers=EN))
+    for path in library_hub.hub.settings.trust.authentication_ca:
+        over = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc <= library_hub.clock()
+        row = re.search(rf"<tr>(?:(?!</tr>).)*<td>{path.name}</td>.*?</tr>", page, re.DOTALL)
+        assert row is not None
+        assert (">Ended</span>" in row[0]) is over
+    assert page.count(">Ended</span>") == 1

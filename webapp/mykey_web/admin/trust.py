@@ -14,21 +14,26 @@ from werkzeug.wrappers import Response
 from mykey_core.administration import events  # noqa: F401 - registers what is appended here
 from mykey_core.audit.records import append
 from mykey_core.trust.revocation.budget import BudgetState, RiskClass, state_at
+from mykey_core.trust.revocation.scope import issuer_key_of
 from mykey_core.trust.revocation.status import read_status
 from mykey_web.admin.frame import actor, blueprint, hub, now, town
 from mykey_web.api import charts, redirect_after
 from mykey_web.design.wording import localised, t
 from mykey_web.pages.frame import render
 
+_SHORT = 8
+"""Hexadecimal digits by which the keys of a CA's generations are told apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A pinned CA certificate; the last three are None when the file cannot be read."""
+    """A pinned CA certificate; all but the file are None when it cannot be read. `key` is the short id of its key."""
 
     file: str
     name: str | None = None
     ends: datetime | None = None
     fingerprint: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ def trust() -> str:
     return render(
         "admin/trust.html", status=status, authorities=found, now=at, can_fetch=can_fetch, span=span, ends=ends,
         outlooks=outlooks, picture=_picture(outlooks, ends, at), point_text=point_text, instant=datetime.fromisoformat,
+        short=_SHORT,
     )  # fmt: skip
 
 
@@ -121,4 +127,6 @@ def _authority(path: Path) -> Authority:
     except (OSError, ValueError):
         return Authority(path.name)
     digest = certificate.fingerprint(SHA256()).hex()
-    return Authority(path.name, certificate.subject.rfc4514_string(), certificate.not_valid_after_utc, digest[:16])
+    key = issuer_key_of(certificate).hex()[:_SHORT]
+    name = certificate.subject.rfc4514_string()
+    return Authority(path.name, name, certificate.not_valid_after_utc, digest[:16], key)

@@ -20,9 +20,11 @@ _NONE: Final = timedelta(0)
 class SnapshotStatus:
     """One scope: its CRL, and where it stands. `age` is counted from thisUpdate.
 
+    `issuer_key` is the SHA-256 of the CA's SubjectPublicKeyInfo in hexadecimal: the CA's generations have one name.
     `state` is that of the services with the longest declared budget: CLOSED means that nobody is served any more.
     """
 
+    issuer_key: str
     distribution_points: tuple[str | None, ...]
     sha256: str
     number: int | None
@@ -83,6 +85,7 @@ def read_status(revocation: Revocation, now: datetime) -> RevocationStatus:
 def _snapshot(current: Current, now: datetime, longest: timedelta) -> SnapshotStatus:
     newest, complete = current.newest, current.complete
     return SnapshotStatus(
+        issuer_key=complete.info.issuer_key,
         distribution_points=complete.info.distribution_points,
         sha256=newest.sha256,
         number=newest.number,
@@ -134,6 +137,7 @@ def to_json(status: RevocationStatus) -> dict[str, Any]:
         ],
         "snapshots": [
             {
+                "issuer_key": snapshot.issuer_key,
                 "distribution_points": list(snapshot.distribution_points),
                 "sha256": snapshot.sha256,
                 "number": None if snapshot.number is None else str(snapshot.number),

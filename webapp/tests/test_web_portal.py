@@ -168,7 +168,7 @@ def test_nobody_leaves_with_the_librarys_books(library_hub: HubHarness, reader: 
     assert lent["result"]["code"] == "library.lent"
     page = reader.get("/my/services/library/leave", headers=EN).text
     assert "Items that you still have: 1." in page
-    assert "Leave and delete</button>" not in page
+    assert "Stop using and delete</button>" not in page
     refused = reader.post("/my/services/library/leave")
     assert (refused.status_code, refused.get_json()["code"]) == (409, "service_obligations")
     assert len(json.loads(reader.post("/my/export").data)["services"]) == 1

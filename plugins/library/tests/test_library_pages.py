@@ -74,11 +74,14 @@ def test_joining_in_the_portal_needs_the_library_pin(town: PluginHub) -> None:
 
 
 def test_the_citizen_sees_that_the_staff_looked(town: PluginHub) -> None:
-    """The account is shown to staff only after the look has been recorded."""
+    """The account is shown to staff only for a purpose, after the look has been recorded; the citizen reads both."""
     clerk = town.staff("clerk")
-    assert "銀河鉄道の夜" in _after(clerk, f"{COUNTER}patron", number="10000017")
+    assert "目的が選ばれていません" in _after(clerk, f"{COUNTER}patron", number="10000017", purpose="curious")
+    assert town.audit("staff.looked_up") == []
+    assert "銀河鉄道の夜" in _after(clerk, f"{COUNTER}patron", number="10000017", purpose="overdue")
     looked = town.audit("staff.looked_up")
-    assert [record.facts["purpose"] for record in looked] == ["library.account"]
+    assert [record.facts["purpose"] for record in looked] == ["overdue"]
+    assert "目的：延滞・督促" in _text(town.citizen("adult").get("/my/accesses"))
 
 
 def test_lending_without_a_card_is_a_matter_of_policy(make_hub: MakeHub) -> None:

@@ -21,6 +21,8 @@ from mykey_web.api import charts, date_text, download, plugin_request, render, r
 
 staff = Blueprint("library-staff", __name__, template_folder="../templates")
 _CLERK = "clerk"
+PURPOSES = ("asked", "loan", "card-lost", "overdue", "correction")
+"""For what the staff opens an account; the patron reads it as `purpose.<code>` of the catalogue."""
 
 
 def _library(database: PluginDatabase) -> EmbeddedCirculation:
@@ -29,10 +31,10 @@ def _library(database: PluginDatabase) -> EmbeddedCirculation:
     return embedded(asked.context, database, asked.at, place)
 
 
-def _look_up(library: EmbeddedCirculation, number: str, database: PluginDatabase) -> None:
-    """The patron sees in the portal that the staff has looked."""
+def _look_up(library: EmbeddedCirculation, number: str, purpose: str, database: PluginDatabase) -> None:
+    """The patron sees in the portal that the staff has looked, and for what."""
     for subject in sorted(Links(library.rows).subjects_of(number)):
-        plugin_request().audit_lookup(subject, "library.account", database)
+        plugin_request().audit_lookup(subject, purpose, database)
 
 
 @staff.get("/")
@@ -40,8 +42,12 @@ def _look_up(library: EmbeddedCirculation, number: str, database: PluginDatabase
 def show() -> str:
     """The desk: one form for a patron, one for a return."""
     with plugin_request().reading() as database:
-        branches = list(_library(database).collection.branches().items())
-    return render("mykey_library/desk.html", branches=branches, said=None)
+        return _desk(_library(database), None)
+
+
+def _desk(library: EmbeddedCirculation, said: shown.Said | None) -> str:
+    branches = list(library.collection.branches().items())
+    return render("mykey_library/desk.html", branches=branches, said=said, purposes=PURPOSES)
 
 
 @staff.post("/return")
@@ -51,19 +57,19 @@ def take_back() -> str:
     with plugin_request().transaction() as database:
         library = _library(database)
         answer = library.checkin(request.form.get("barcode", "").strip())
-        branches = library.collection.branches()
-    said = shown.returned(answer, branches)
-    return render("mykey_library/desk.html", branches=list(branches.items()), said=said)
+        return _desk(library, shown.returned(answer, library.collection.branches()))
 
 
 @staff.post("/patron")
 @requires_role(_CLERK)
 def patron() -> str:
-    """A patron's account; that the staff looked is recorded first."""
-    number = request.form.get("number", "").strip()
+    """A patron's account; that the staff looked is recorded first, and without a purpose nothing is shown."""
+    number, purpose = request.form.get("number", "").strip(), request.form.get("purpose", "")
     with plugin_request().transaction() as database:
         library = _library(database)
-        _look_up(library, number, database)
+        if purpose not in PURPOSES:
+            return _desk(library, shown.Said("warning", t("desk.no_purpose"), t("desk.no_purpose.what_to_do")))
+        _look_up(library, number, purpose, database)
         return _account(library, number)
 
 
@@ -94,7 +100,7 @@ def lend() -> str:
         library = _library(database)
         if not library.policy.desk_without_card:
             return _account(library, number, t("without_card.forbidden"))
-        _look_up(library, number, database)
+        _look_up(library, number, "without-card", database)
         answer = library.checkout(CheckoutRequest(number, barcode, renewal_allowed=False))
         details: dict[str, str | int | bool] = {"policy": "desk-without-card", "done": answer.done}
         asked.context.audit.record("library.lent-without-card", database, details=details)
@@ -109,7 +115,7 @@ def standing() -> str:
     number, act = request.form.get("number", "").strip(), request.form.get("act", "")
     with plugin_request().transaction() as database:
         library = _library(database)
-        _look_up(library, number, database)
+        _look_up(library, number, "change", database)
         if act == "unlink":
             Links(library.rows).end(number)
         elif act in {"active", "stopped", "lost"}:

@@ -30,6 +30,7 @@ let invitedBy = { agent: null, code: null };
  * @property {(id: string, token: any, insertion?: string|null) => Promise<void>} proved with the id of the card's insertion
  * @property {(reader: any) => void} [found] a card is there, and its PIN will be asked for
  * @property {(problem: any) => void} [failed]
+ * @property {string} [pinTitle] who types the PIN, where it is not the one who reads the page
  * @property {string} [go] what the button below the PIN says, where nobody signs in by it
  * @property {boolean} [otherFirst] the card that lies in the reader is not the one: it has to be taken out first
  */
@@ -199,7 +200,7 @@ function pinForm(errand, pin, refused) {
       button(pointText("page.form.back"), () => readAgain(errand), { class: "button button--large" })),
   );
   show(
-    pointText("page.pin.title"),
+    errand.pinTitle ?? pointText("page.pin.title"),
     [
       words && el("p", { class: "notice notice--refused" }, `${words.title} ${words.text}`),
       el("p", { id: "pin-tries" }, left === null ? pointText("page.pin.tries_unknown") : pointText("page.pin.tries", { attempts: left })),

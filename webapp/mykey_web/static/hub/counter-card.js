@@ -14,6 +14,7 @@ function values() {
 
 const errand = {
   go: data.go,
+  pinTitle: data.pinTitle,
   otherFirst: data.watched === "true",
   found: noteForeign,
   challenge: () => ask(String(data.challenge), {}),

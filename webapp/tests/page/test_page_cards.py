@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -80,11 +81,13 @@ def done(page: Page, words: str) -> None:
     page.locator("#cards-done", has_text=words).wait_for()
 
 
-def test_a_clerk_writes_a_service_and_a_gate_uses_it(cards: CardTown) -> None:
+def test_a_clerk_writes_a_service_and_a_gate_uses_it(cards: CardTown, draw: Any) -> None:
     """Dry run, writing with the Enter key, focus on the title, suspension, and a ride at the other terminal."""
     counter = cards.open(COUNTER, "cards", "en")
+    draw(counter, "card-counter-idle")
     counter.click("[data-card=adult]")
     done(counter, "has been read")
+    draw(counter, "card-counter")
     fill(counter)
     counter.click("#dry-run")
     done(counter, "Nothing has been written")
@@ -96,14 +99,21 @@ def test_a_clerk_writes_a_service_and_a_gate_uses_it(cards: CardTown) -> None:
     counter.locator("tr[data-service='0601'][data-state=activated]").wait_for()
     assert counter.evaluate("document.activeElement.id") == "stage-title"
     assert violations(counter) == []
+    draw(counter, "card-counter-written")
     counter.click("[data-operation=suspend]")
     counter.locator("tr[data-state=deactivated]").wait_for()
     counter.click("[data-operation=resume]")
     counter.locator("tr[data-state=activated]").wait_for()
     counter.click("#take-out")
     gate = cards.open(GATE_POINT, "gate", "ja-Hira")
+    assert gate.locator("#stage .notice").count() == 0  # it has one purpose, and waits for a card
+    draw(gate, "gate-idle")
     gate.click("[data-card=adult]")
     gate.locator(".gate__facts dd", has_text="2,900").wait_for()
+    draw(gate, "gate-passed")
+    gate.click("[data-language=ja]")
+    gate.locator("#stage .lead", has_text="まちなか循環バス").wait_for()
+    gate.click("[data-language=ja-Hira]")
     assert gate.locator(".gate__facts dd").first.inner_text() == "9"
     assert violations(gate) == []
     gate.click("#undo")

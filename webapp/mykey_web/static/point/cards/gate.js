@@ -3,7 +3,7 @@
 import { theAgent } from "../connection.js";
 import { button, el } from "../dom.js";
 import { now, update } from "../store.js";
-import { t } from "../texts.js";
+import { currentLanguage, t } from "../texts.js";
 import { problemWords } from "../wording.js";
 import { follow } from "./job.js";
 
@@ -14,6 +14,7 @@ const PAID_BY_CARD = 100;
 /** @param {any} screen @returns {import("../stage.js").Drawing} */
 export function gate(screen) {
   if (!screen.begun) begin(screen);
+  else if (screen.language !== currentLanguage()) reword(screen);
   const job = screen.job;
   if (!job || job.state === "running") {
     return { title: t("page.gate.title"), body: [el("progress", { "aria-label": t("page.gate.reading") }), el("p", {}, t("page.gate.reading"))], say: [t("page.gate.reading")] };
@@ -25,14 +26,26 @@ export function gate(screen) {
 async function begin(screen) {
   screen.begun = true;
   try {
-    const { profiles } = await theAgent().cardProfiles();
-    screen.plugin = profiles[0]?.plugin;
-    screen.service = profiles[0]?.title;
+    await offered(screen);
   } catch (error) {
     screen.job = { state: "failed", problem: /** @type {any} */ (error).problem ?? { code: "hub_unreachable" } };
     return redrawn(screen);
   }
   return tap(screen, { kind: "ride", total: FARE, amount: PAID_BY_CARD });
+}
+
+/** What this gate takes, in the language of the moment. @param {any} screen */
+async function offered(screen) {
+  screen.language = currentLanguage();
+  const { profiles } = await theAgent().cardProfiles();
+  screen.plugin = profiles[0]?.plugin;
+  screen.service = profiles[0]?.title;
+}
+
+/** The title comes from the hub in one language: ask for it again. @param {any} screen */
+async function reword(screen) {
+  await offered(screen).catch(() => undefined);
+  if (now().screen === screen) update({ screen });
 }
 
 /** @param {any} screen @param {Record<string, any>} order */

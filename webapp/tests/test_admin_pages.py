@@ -426,3 +426,22 @@ def test_a_ca_certificate_that_has_ended_says_so(library_hub: HubHarness, admin:
         assert row is not None
         assert (">Ended</span>" in row[0]) is over
     assert page.count(">Ended</span>") == 1
+
+
+def test_the_log_speaks_in_words(library_hub: HubHarness, admin: PageClient) -> None:
+    """Staff stand by their title, services and sign-ins in words, and how a certificate was proved in a fold."""
+    admin.post("/admin/points", {"name": "desk", "title-ja": "窓口", "service": "library-desk"})
+    citizen_client(library_hub, "next-generation")
+    page = shown(admin.get("/admin/audit?event=terminal.point_defined", headers=EN))
+    with library_hub.hub.database.reading() as session:
+        (title,) = (one.title for one in StaffRegister(MUNICIPALITY).all(session))
+    assert f"<dd>{title}</dd>" in page
+    assert "<dd>staff:" not in page
+    assert "<dd>Library desk</dd>" in page
+    signed_in = shown(admin.get("/admin/audit?event=portal.", headers=EN))
+    assert "How the certificate was checked" in signed_in
+    assert "My Number Card</dd>" in signed_in
+    plain = re.sub(r"<details>.*?</details>", "", signed_in, flags=re.DOTALL)
+    assert "mode fresh" not in signed_in
+    assert "CN=" not in plain
+    assert "JPKI" not in plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,12 +21,15 @@ from mykey_core.clock import TOKYO
 from mykey_core.errors import Refusal
 from mykey_core.portal.staff import StaffRegister
 from mykey_web.admin.frame import actor, blueprint, catalogue, hub, now, town, uuid_of
+from mykey_web.admin.points import services_offered
 from mykey_web.api import download
-from mykey_web.design.wording import t
+from mykey_web.design.wording import localised, t
 from mykey_web.pages.frame import render
 
 _LONGEST_NOTE = 4096
 _MOST_ACTORS = 200
+_PROOF = ("algorithm", "issuer", "policy", "revocation", "checks")
+"""Facts of how a card's certificate was proved, which stand in a fold."""
 _FILTERS = {"event", "actor", "term", "same_as", "since", "until", "before"}
 
 
@@ -76,17 +80,30 @@ def fact_name(name: str) -> str:
     return t(f"admin.fact.{name}") if catalogue().has(f"admin.fact.{name}") else name
 
 
-def fact_text(value: Any) -> str:
-    """A fact as a line: codes as they are, checks by their outcome."""
+def fact_text(name: str, value: Any, called: Mapping[str, str]) -> str:
+    """A fact as a line: codes in words where there are some, checks by their outcome; `called` are titles by code."""
     if isinstance(value, bool):
         return t("admin.yes" if value else "admin.no")
     if isinstance(value, dict) and "check" in value:
         return f"{value['check']} {'✓' if value['passed'] else '✗'}"
     if isinstance(value, dict):
-        return t("admin.comma").join(f"{name} {fact_text(one)}" for name, one in value.items())
+        return t("admin.comma").join(f"{fact_name(key)} {fact_text(key, one, called)}" for key, one in value.items())
     if isinstance(value, list):
-        return t("admin.comma").join(map(fact_text, value)) or "–"
-    return "–" if value is None else str(value)
+        return t("admin.comma").join(fact_text(name, one, called) for one in value) or "–"
+    return "–" if value is None else _code_text(name, str(value), called)
+
+
+def _code_text(name: str, code: str, called: Mapping[str, str]) -> str:
+    """A code in words: of its fact, then of staff and services; as it is where nobody has worded it."""
+    key = f"admin.value.{name}.{code}"
+    return t(key) if catalogue().has(key) else called.get(code, code)
+
+
+def _called() -> dict[str, str]:
+    """What people call members of staff and services, by the audit's codes for them."""
+    with hub().database.reading() as session:
+        staff = {one.actor: one.title for one in StaffRegister(town()).all(session)}
+    return {**{name: localised(titles) for name, titles in services_offered()}, **staff}
 
 
 def _page(
@@ -98,7 +115,7 @@ def _page(
     return render(
         "admin/audit.html", query=query, found=found, verification=verification, kept=kept, newest=newest,
         names=_by_family(), given=request.args, actors=actors[:_MOST_ACTORS], now=now(), who=actor(),
-        event_text=event_text, fact_name=fact_name, fact_text=fact_text,
+        event_text=event_text, fact_name=fact_name, fact_text=fact_text, called=_called(), proof=_PROOF,
     )  # fmt: skip
 
 

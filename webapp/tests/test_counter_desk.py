@@ -104,9 +104,9 @@ def test_only_clerks_look(library_hub: HubHarness, clerk: PageClient) -> None:
     assert code(auditor.get("/counter/look-up", headers=EN)) == "role_needed"
     assert code(tap_refused(auditor)) == "role_needed"
     shown = page(auditor, "/counter/look-ups")
-    assert "<td>テスト職員</td>" in shown
+    assert ">テスト職員</td>" in shown
     assert "The citizen&#39;s request" in shown
-    assert "<td>テスト職員</td>" not in page(
+    assert ">テスト職員</td>" not in page(
         staff_client(library_hub, "renewed", ["clerk", "extra"]), "/counter/look-ups"
     )
 
@@ -123,7 +123,7 @@ def test_look_ups_are_limited(library_hub: HubHarness, clerk: PageClient) -> Non
     refused = clerk.post("/counter/look-up", {"mykey_id": "ZZZZ9999", "purpose": "asked"})
     assert (refused.status_code, code(refused)) == (429, "too_many_requests")
     assert len(library_hub.audit("counter.not_found")) == 60
-    assert '<td class="table__number">60</td><td class="table__number">60</td>' in page(clerk, "/counter/look-ups")
+    assert re.search(r'(<td[^>]* class="table__number">60</td>){2}', page(clerk, "/counter/look-ups"))
 
 
 def test_the_citizen_reads_who_looked(library_hub: HubHarness, clerk: PageClient) -> None:

@@ -87,7 +87,7 @@ def code(answer: Any) -> str:
 
 def states(shown: str) -> list[str]:
     """The column with the results."""
-    return re.findall(r'<td><span class="tag[^"]*">([^<]+)</span>', shown)
+    return re.findall(r'<td[^>]*><span class="tag[^"]*">([^<]+)</span>', shown)
 
 
 def test_a_file_is_taken_in_once_and_seen_record_by_record(

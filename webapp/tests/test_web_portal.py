@@ -179,13 +179,15 @@ def test_nobody_leaves_with_the_librarys_books(library_hub: HubHarness, reader: 
 def test_before_leaving_it_is_said_what_goes_and_what_stays(reader: PageClient) -> None:
     """The words of the manifest about retention and law stand there before anybody presses the button."""
     page = reader.get("/my/services/library/leave", headers=EN).text
-    for words in ("What goes", "What stays", "The record of a loan is deleted", "Application and consent", "Leave and"):
+    for words in ("What goes", "What stays", "record of a loan is deleted", "Application and consent", "Stop using"):
         assert words in page
 
 
 def test_the_export_can_be_read(reader: PageClient, library_hub: HubHarness) -> None:
     """All parts on one page, fields by their titles, days in both forms; the export itself is in the record."""
     page = reader.post("/my/export/page", headers=EN).text
+    assert "<dt>Kind</dt><dd>My Number Card</dd>" in page.replace("\n", "")
+    assert "auth-certificate" not in page
     for words in ("Patron number", "10000017", "Links to cards", "Keeps the reading history", "Reading history"):
         assert words in page
     assert "You exported your data" in page

@@ -1,6 +1,7 @@
 """The exported data of services in words, for the page that a citizen reads; the JSON file has them as they are.
 
 A service names its fields by texts `export.<field>` of its catalogue; a field without one is shown by its own name.
+A code among the values has the text `export.<field>.<code>`.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ def label(plugin: str, field: str) -> str:
     return field.replace("_", " ")
 
 
-def plain(value: object) -> str:
-    """One value: dates in both forms, yes and no in words, numbers with their separators."""
+def plain(plugin: str, field: str, value: object) -> str:
+    """One value: a code in the service's words, dates in both forms, yes and no in words, numbers with separators."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
         return t("my.export.yes" if value else "my.export.no")
     if isinstance(value, str):
-        return _text(value)
+        catalogue, key = catalogue_of(plugin), f"export.{field}.{value}"
+        return catalogue.get(key, language()) if catalogue is not None and catalogue.has(key) else _text(value)
     return f"{value:,}" if isinstance(value, (int, float)) else str(value)
 
 

@@ -438,6 +438,7 @@ def test_the_log_speaks_in_words(library_hub: HubHarness, admin: PageClient) -> 
     assert f"<dd>{title}</dd>" in page
     assert "<dd>staff:" not in page
     assert "<dd>Library desk</dd>" in page
+    assert "<dd>窓口</dd>" in page
     signed_in = shown(admin.get("/admin/audit?event=portal.", headers=EN))
     assert "How the certificate was checked" in signed_in
     assert "My Number Card</dd>" in signed_in

@@ -21,7 +21,7 @@ from mykey_core.clock import TOKYO
 from mykey_core.errors import Refusal
 from mykey_core.portal.staff import StaffRegister
 from mykey_web.admin.frame import actor, blueprint, catalogue, hub, now, town, uuid_of
-from mykey_web.admin.points import services_offered
+from mykey_web.admin.points import point_titles, services_offered
 from mykey_web.api import download
 from mykey_web.design.wording import localised, t
 from mykey_web.pages.frame import render
@@ -80,8 +80,8 @@ def fact_name(name: str) -> str:
     return t(f"admin.fact.{name}") if catalogue().has(f"admin.fact.{name}") else name
 
 
-def fact_text(name: str, value: Any, called: Mapping[str, str]) -> str:
-    """A fact as a line: codes in words where there are some, checks by their outcome; `called` are titles by code."""
+def fact_text(name: str, value: Any, called: Mapping[str, Mapping[str, str]]) -> str:
+    """A fact as a line: codes in words where there are some, checks by their outcome; `called` has titles."""
     if isinstance(value, bool):
         return t("admin.yes" if value else "admin.no")
     if isinstance(value, dict) and "check" in value:
@@ -93,17 +93,19 @@ def fact_text(name: str, value: Any, called: Mapping[str, str]) -> str:
     return "–" if value is None else _code_text(name, str(value), called)
 
 
-def _code_text(name: str, code: str, called: Mapping[str, str]) -> str:
+def _code_text(name: str, code: str, called: Mapping[str, Mapping[str, str]]) -> str:
     """A code in words: of its fact, then of staff and services; as it is where nobody has worded it."""
     key = f"admin.value.{name}.{code}"
-    return t(key) if catalogue().has(key) else called.get(code, code)
+    return t(key) if catalogue().has(key) else called.get(name, called["actor"]).get(code, code)
 
 
-def _called() -> dict[str, str]:
-    """What people call members of staff and services, by the audit's codes for them."""
+def _called() -> dict[str, dict[str, str]]:
+    """Fact → what people call the staff, services and places that its codes stand for."""
+    services = {name: localised(titles) for name, titles in services_offered()}
     with hub().database.reading() as session:
         staff = {one.actor: one.title for one in StaffRegister(town()).all(session)}
-    return {**{name: localised(titles) for name, titles in services_offered()}, **staff}
+        places = point_titles(session)
+    return {"actor": staff, "service": services, "services": services, "service_point": places}
 
 
 def _page(

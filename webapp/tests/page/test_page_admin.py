@@ -185,7 +185,7 @@ def test_the_report_of_a_search_on_paper(visit: Callable[..., Any], town_hall: A
     expect(page.locator(".print-only")).to_contain_text("by staff:hasumi")
     expect(page.locator("#field-event")).to_be_hidden()
     expect(page.locator("nav.navigation")).to_be_hidden()
-    expect(page.get_by_text("library-counter").first).to_be_visible()
+    expect(page.get_by_text("Central library desk").first).to_be_visible()
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     assert page.pdf(format="A4", prefer_css_page_size=True).startswith(b"%PDF")

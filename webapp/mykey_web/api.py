@@ -37,6 +37,7 @@ __all__ = [
     "words",
 ]
 
+
 def download(content: bytes, filename: str, mimetype: str) -> Response:
     """A file for the reader to keep; never shown within the hub's origin."""
     response = Response(content, mimetype=mimetype)

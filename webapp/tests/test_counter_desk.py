@@ -106,9 +106,7 @@ def test_only_clerks_look(library_hub: HubHarness, clerk: PageClient) -> None:
     shown = page(auditor, "/counter/look-ups")
     assert ">テスト職員</td>" in shown
     assert "The citizen&#39;s request" in shown
-    assert ">テスト職員</td>" not in page(
-        staff_client(library_hub, "renewed", ["clerk", "extra"]), "/counter/look-ups"
-    )
+    assert ">テスト職員</td>" not in page(staff_client(library_hub, "renewed", ["clerk", "extra"]), "/counter/look-ups")
 
 
 def tap_refused(browser: PageClient) -> Any:

@@ -47,7 +47,8 @@ def show() -> str:
 
 def _desk(library: EmbeddedCirculation, said: shown.Said | None) -> str:
     branches = list(library.collection.branches().items())
-    return render("mykey_library/desk.html", branches=branches, said=said, purposes=PURPOSES)
+    purposes = [(purpose, t(f"purpose.{purpose}")) for purpose in PURPOSES]
+    return render("mykey_library/desk.html", branches=branches, said=said, purposes=purposes)
 
 
 @staff.post("/return")
@@ -68,7 +69,7 @@ def patron() -> str:
     with plugin_request().transaction() as database:
         library = _library(database)
         if purpose not in PURPOSES:
-            return _desk(library, shown.Said("warning", t("desk.no_purpose"), t("desk.no_purpose.what_to_do")))
+            return _desk(library, shown.Said("warning", t("desk.no_purpose.title"), t("desk.no_purpose.text")))
         _look_up(library, number, purpose, database)
         return _account(library, number)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from mykey_testkit.identity import Register, RenewalOperator
-from mykey_testkit.postgres import fresh_database
+from mykey_testkit.postgres import DatabaseUrls
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def register(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Register]:
+@pytest.fixture
+def register(hub_database: DatabaseUrls | None, tmp_path: Path) -> Iterator[Register]:
     """An empty register of persons, on each database."""
-    url = None if request.param == "sqlite" else fresh_database(request.getfixturevalue("postgres_server")).hub
+    url = None if hub_database is None else hub_database.hub
     town = Register(tmp_path, url=url)
     yield town
     town.close()

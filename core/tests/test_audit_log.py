@@ -100,7 +100,7 @@ def next_id() -> UUID:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("hub_database", ["postgres"], indirect=True)  # SQLite has one open writer at a time
+@pytest.mark.parametrize("hub_engine", ["postgres"], indirect=True)  # SQLite has one open writer at a time
 def test_an_open_transaction_is_not_waited_for(audit_town: AuditTown) -> None:
     """PostgreSQL: while one tap is still open, others are sealed; it is sealed after its own commit."""
     with audit_town.database.writing() as slow:

@@ -81,7 +81,7 @@ def _tamper(hub: HubHarness) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)  # PostgreSQL has no INSERT OR REPLACE
+@pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)  # PostgreSQL has no INSERT OR REPLACE
 def test_replacing_an_audit_record_is_refused(library_hub: HubHarness) -> None:
     """INSERT OR REPLACE deletes the old row first; on SQLite that, too, meets the append-only triggers."""
     replace = "INSERT OR REPLACE INTO audit_record SELECT municipality, id, at, 'tap.done', facts FROM audit_record"

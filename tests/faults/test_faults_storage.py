@@ -18,9 +18,9 @@ SERVICE = "library-desk"
 Challenge = dict[str, Any]
 
 
-on_sqlite = pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 on_postgres = pytest.mark.parametrize(
-    "hub_database", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+    "hub_engine", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
 )
 
 

@@ -21,7 +21,7 @@ SERVICE = "library-self-check"
 LOAN = {"act": "lend", "barcode": "A1000001", "patron_number": "10000017"}
 UNKNOWN = {"act": "lend", "barcode": "A9999999", "patron_number": "10000017"}
 PAGE = "/counter/uploads"
-embedded = pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+embedded = pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 """What the database has no part in is tried on one."""
 
 

@@ -19,7 +19,7 @@ from mykey_testkit.hub import HubHarness, sign_challenge
 from mykey_web.pages import once
 
 EN = {"Accept-Language": "en", "Accept": "text/html"}
-embedded = pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+embedded = pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 """What the database has no part in is tried on one."""
 KEY = {"form_key": "one-form-0001"}
 MESSAGE = {"title": "お知らせ", "text": "本が届きました", "language": "ja", **KEY}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mykey_testkit.audit import audit_town
-from mykey_testkit.hub import hub_database, library_hub, library_mould
+from mykey_testkit.hub import hub_database, hub_engine, library_hub, library_mould
 from mykey_testkit.jpki.fixtures import _jpki_process, jpki_service
 from mykey_testkit.pcsc_fixtures import _pcsc_directory, insert_card, private_pcscd
 from mykey_testkit.plugin_hub import hub_moulds, make_hub
@@ -23,6 +23,7 @@ __all__ = [
     "_pcsc_directory",
     "audit_town",
     "hub_database",
+    "hub_engine",
     "hub_moulds",
     "insert_card",
     "jpki_service",

@@ -12,6 +12,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.resources import files
@@ -36,7 +37,7 @@ from mykey_core.clock import tokyo_date
 from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
 from mykey_testkit.clock import ManualClock
-from mykey_testkit.postgres import DatabaseUrls, PostgresServer, fresh_database
+from mykey_testkit.postgres import DatabaseUrls, PostgresServer, fresh_database, passing_database
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
 
@@ -309,11 +310,22 @@ residents_only = true
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def hub_database(request: pytest.FixtureRequest) -> DatabaseUrls | None:
-    """Where a hub keeps its data: each test that asks runs on SQLite (None) and on a fresh PostgreSQL database."""
+def hub_engine(request: pytest.FixtureRequest) -> PostgresServer | None:
+    """Which database a test runs on: SQLite (None), and the PostgreSQL server of this process."""
     if request.param == "sqlite":
         return None
-    return fresh_database(request.getfixturevalue("postgres_server"))
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server
+
+
+@pytest.fixture
+def hub_database(hub_engine: PostgresServer | None) -> Iterator[DatabaseUrls | None]:
+    """Where a hub keeps its data: each test that asks runs on SQLite (None) and on a fresh PostgreSQL database."""
+    if hub_engine is None:
+        yield None
+    else:
+        with passing_database(hub_engine) as urls:
+            yield urls
 
 
 LibraryMould = Callable[[PostgresServer | None], HubHarness]
@@ -337,13 +349,10 @@ def library_mould(tmp_path_factory: pytest.TempPathFactory) -> LibraryMould:
 
 
 @pytest.fixture
-def library_hub(
-    request: pytest.FixtureRequest, tmp_path: Path, hub_database: DatabaseUrls | None, library_mould: LibraryMould
-) -> Iterator[HubHarness]:
+def library_hub(tmp_path: Path, hub_engine: PostgresServer | None, library_mould: LibraryMould) -> Iterator[HubHarness]:
     """A hub with the library plugin, its sample patrons and items, and one service point 'desk'; on both databases."""
-    server: PostgresServer | None = None if hub_database is None else request.getfixturevalue("postgres_server")
-    mould = library_mould(server)
-    urls = None if server is None else fresh_database(server, mould.database)
-    harness = HubHarness(tmp_path, LIBRARY, ["library-desk"], database=urls, mould=mould)
-    yield harness
-    harness.close()
+    mould = library_mould(hub_engine)
+    with nullcontext() if hub_engine is None else passing_database(hub_engine, mould.database) as urls:
+        harness = HubHarness(tmp_path, LIBRARY, ["library-desk"], database=urls, mould=mould)
+        yield harness
+        harness.close()

@@ -85,7 +85,7 @@ def test_found_by_all_four_and_seen_by_the_citizen(granted_hub: HubHarness, cler
         {"name": "%"},
     ],
 )
-@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 def test_nothing_less_finds_anybody(clerk: PageClient, changes: dict[str, str]) -> None:
     """No part, no other writing, no pattern; each try counts and is recorded without what was typed."""
     clerk.post(f"{open_by_card(clerk)}/search", FOUR)
@@ -109,7 +109,7 @@ def test_the_database_knows_no_attribute(granted_hub: HubHarness, clerk: PageCli
     assert len(granted_hub.audit("counter.search_ended")) == 1
 
 
-@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 def test_who_may_allow_it(clerk: PageClient) -> None:
     """Only with the card there; not for two records; all four, each in its form."""
     where = open_by_card(clerk)
@@ -128,7 +128,7 @@ def test_who_may_allow_it(clerk: PageClient) -> None:
     assert find(clerk, address=moved["address"]).location.startswith("/counter/cases/")
 
 
-@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 def test_what_the_town_does_not_grant(granted_hub: HubHarness, clerk: PageClient) -> None:
     """The page offers what is granted, and a form that was made by hand is refused; so is one without a purpose."""
     shown = page(clerk, "/counter/look-up")
@@ -141,7 +141,7 @@ def test_what_the_town_does_not_grant(granted_hub: HubHarness, clerk: PageClient
     assert code(find(auditor)) == "role_needed"
 
 
-@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 def test_tries_are_limited(clerk: PageClient) -> None:
     """Sixty an hour, found or not: attributes cannot be tried out."""
     for day in range(60):
@@ -149,7 +149,7 @@ def test_tries_are_limited(clerk: PageClient) -> None:
     assert find(clerk).status_code == 429
 
 
-@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 def test_a_town_that_grants_nothing_more(library_hub: HubHarness) -> None:
     """As a hub is set up: cards and MyKey IDs only."""
     clerk = staff_client(library_hub, "long-name", ["clerk"])

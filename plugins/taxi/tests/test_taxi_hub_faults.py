@@ -268,12 +268,12 @@ die()
 
 
 @pytest.mark.parametrize(
-    ("hub_database", "point"),
+    ("hub_engine", "point"),
     [
         *(("sqlite", point) for point in ("mark", "marked", "close", "closed", "issued")),
         *(pytest.param("postgres", point, marks=pytest.mark.postgres) for point in ("marked", "close")),
     ],
-    indirect=["hub_database"],
+    indirect=["hub_engine"],
 )
 def test_a_hub_killed_during_the_close(town: PluginHub, point: str, run_apart: Callable[..., int]) -> None:
     """SIGKILL before and after the first piece's commit, the closing one's, and at the end; the job again ends it.

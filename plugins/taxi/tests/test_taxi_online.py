@@ -26,7 +26,7 @@ from mykey_testkit.postgres import DatabaseUrls
 
 DESK, RIDE = "taxi-desk", "taxi-ride"
 FARE = {"meter_yen": "1430", "minutes": "15"}
-on_sqlite = pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 """For tests that say nothing about the database; the others run on both."""
 _NOON = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 

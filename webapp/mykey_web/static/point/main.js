@@ -10,7 +10,7 @@ import { takeInvitation } from "./session.js";
 import { forgetReceipt } from "./receipt.js";
 import { startStage } from "./stage.js";
 import { now, redraw, subscribe } from "./store.js";
-import { fetchLanguages, forgetAskedLanguage, ownLanguage, rememberedLanguage, useLanguage } from "./texts.js";
+import { fetchLanguages, ownLanguage, rememberChoice, rememberedLanguage, useLanguage } from "./texts.js";
 import { startTray } from "./tray.js";
 
 const TITLE = "page.heading";
@@ -44,7 +44,7 @@ function startLanguages() {
   for (const node of document.querySelectorAll("[data-language]")) {
     const language = /** @type {HTMLElement} */ (node).dataset.language ?? "ja";
     node.addEventListener("click", () => {
-      forgetAskedLanguage();
+      rememberChoice(language);
       return switchLanguage(language);
     });
   }

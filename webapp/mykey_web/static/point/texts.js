@@ -24,8 +24,13 @@ export function rememberedLanguage() {
   return (asked ? null : sessionStorage.getItem(KEPT_LANGUAGE)) ?? rendered;
 }
 
-/** A choice on the page is newer than the `?lang=` it came with: a reload must not bring that back. */
-export function forgetAskedLanguage() {
+/**
+ * A choice on the page is newer than the `?lang=` it came with: a reload must not bring that back, even one that comes
+ * before the words of the choice have.
+ * @param {string} chosen
+ */
+export function rememberChoice(chosen) {
+  sessionStorage.setItem(KEPT_LANGUAGE, chosen);
   const address = new URL(location.href);
   if (!address.searchParams.has("lang")) return;
   address.searchParams.delete("lang");

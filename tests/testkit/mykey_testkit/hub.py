@@ -38,6 +38,7 @@ from mykey_core.hub import Hub, open_hub, upgrade_database
 from mykey_core.settings import load_settings
 from mykey_testkit.clock import ManualClock
 from mykey_testkit.postgres import DatabaseUrls, PostgresServer, fresh_database, passing_database
+from mykey_testkit.tables import give_tables
 from mykey_web.app import create_app
 from mykey_web.setup import write_new_hub
 
@@ -199,6 +200,7 @@ class HubHarness:
         self._name_the_database()
         self.settings = load_settings(self.config)
         if self.mould is None:
+            give_tables(self.settings.database_url)
             upgrade_database(self.settings)
         self.hub: Hub = open_hub(self.settings, self.clock)
         self.app = create_app(self.hub)

@@ -25,13 +25,13 @@ from mykey_core.identity.people import KnownPerson, People
 from mykey_core.identity.renewal import Renewals
 from mykey_core.identity.states import EventKind
 from mykey_core.keys.file import FileKeys, new_keys
-from mykey_core.storage import migrate
 from mykey_core.storage.database import Database, open_database
 from mykey_core.storage.session import Session
 from mykey_core.trust import fast_path
 from mykey_core.trust.store import TrustStore
 from mykey_core.trust.types import ValidatedCertificate
 from mykey_testkit.clock import START, ManualClock
+from mykey_testkit.tables import give_tables
 
 T = TypeVar("T")
 MUNICIPALITY = "132217"
@@ -71,9 +71,8 @@ class Register:
         self.enrolment = Enrolment(self.people)
         self.renewals = Renewals(self.people)
         url = self.url or f"sqlite:///{self.folder}/register.sqlite3"
+        give_tables(url)
         self.database: Database = open_database(url, self.municipality)
-        if self.url is None:
-            migrate.upgrade(self.database.engine)
 
     def do(self, work: Callable[[Session], T]) -> T:
         """Run `work` as one unit of work."""

@@ -35,7 +35,7 @@ def _files(folder: Path) -> tuple[Path, Path]:
     return machines, system
 
 
-@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 def test_serve_and_client(library_hub: Any, tmp_path: Path) -> None:
     """Lines of JSON go in, a loan is made in the hub's store, and the store's own command line shows the verdicts."""
     machines, system = _files(tmp_path)
@@ -95,7 +95,7 @@ def test_password_line() -> None:
     assert "p4ss" not in made.output
 
 
-@pytest.mark.parametrize("hub_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("hub_engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "after", [0.01, pytest.param(0.0, marks=pytest.mark.nightly), pytest.param(0.03, marks=pytest.mark.nightly)]
 )

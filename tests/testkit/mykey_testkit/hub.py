@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 from werkzeug.test import TestResponse
@@ -50,6 +52,31 @@ GENERATIONS = (1, 2, 3, 4)
 _KIND = CertificateKind.AUTHENTICATION
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _DAY = timedelta(days=1)
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Templates as code: those of the hubs of one process are the same. Jinja compares the hash of the source."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Jinja's own: fill the bucket if the same source was compiled before."""
+        if bucket.key in self._made:
+            bucket.bytecode_from_string(self._made[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Jinja's own: keep what was compiled."""
+        self._made[bucket.key] = bucket.bytecode_to_string()
+
+
+_TEMPLATES = _CompiledTemplates()
+
+
+def _application(hub: Hub) -> Flask:
+    app = create_app(hub)
+    app.jinja_env.bytecode_cache = _TEMPLATES
+    return app
 
 
 def sign_challenge(
@@ -203,7 +230,7 @@ class HubHarness:
             give_tables(self.settings.database_url)
             upgrade_database(self.settings)
         self.hub: Hub = open_hub(self.settings, self.clock)
-        self.app = create_app(self.hub)
+        self.app = _application(self.hub)
         if self.mould is None:
             titles = {"ja": "カウンター", "en": "Desk"}
             self.hub.terminals.define_service_point("desk", titles, list(self.services))
@@ -269,7 +296,7 @@ class HubHarness:
         """Close the hub and open it again from its folder."""
         self.hub.close()
         self.hub = open_hub(self.settings, self.clock)
-        self.app = create_app(self.hub)
+        self.app = _application(self.hub)
         for terminal in self._terminals:
             terminal.speak_to(self.app)
 

@@ -15,6 +15,10 @@ _PER_CORE = 2
 """A worker waits half of its time: for a server that starts, for PostgreSQL, for a card reader."""
 
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""Hundreds of processes are started: each would compile our sources anew, which no installation does."""
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """What `-n auto` means here."""
     del config

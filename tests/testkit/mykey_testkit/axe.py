@@ -5,6 +5,8 @@ Needs playwright and axe-playwright-python, which the project's tests install; `
 
 from __future__ import annotations
 
+from typing import Literal
+
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Error, Page, ViewportSize
 
@@ -22,6 +24,9 @@ _OVERHANG = "document.documentElement.scrollWidth - document.documentElement.cli
 _SMALL = ViewportSize(width=320, height=640)
 """WCAG 2.2, 1.4.10: 1,280 pixels at 400 %."""
 _PATIENCE = 3
+_SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
+_SETTLED = """() => document.getAnimations().forEach((one) => one instanceof CSSTransition && one.finish())"""
+"""A colour that is on its way from one scheme to the other is neither's."""
 _MOVED = ("context was destroyed", "axe is not defined")
 
 
@@ -36,6 +41,16 @@ def violations(page: Page) -> list[str]:
                 raise
     message = "the page never stood still"
     raise AssertionError(message)
+
+
+def violations_in_both_schemes(page: Page) -> list[str]:
+    """The same for dark and for light, as `dark: rule: element` lines; the page that is open changes its colours."""
+    lines: list[str] = []
+    for scheme in _SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate(_SETTLED)
+        lines += [f"{scheme}: {line}" for line in violations(page)]
+    return lines
 
 
 def violations_at_every_width(page: Page) -> list[str]:

@@ -41,6 +41,7 @@ class Demo:
     def __init__(self, folder: Path, point: str = SERVICE_POINT) -> None:
         self.folder = folder
         self.log = folder / "processes.log"
+        self.registered: set[str] = set()
         self.ready = folder / "agent.json"
         self.state = folder / "terminal"
         self.port = processes.free_port()
@@ -266,6 +267,14 @@ class Visitor:
         self.page.keyboard.press("Enter")
         self.type_pin(pin)
         self.page.locator("#stage[data-screen=result], #stage[data-screen=problem]").wait_for()
+
+    def registered(self, card: str = "adult", pin: str = "1234", patron: str = "10000033") -> None:
+        """The card is one of the library's: registered at the desk, unless an earlier test at this demo has."""
+        if card not in self.demo.registered:
+            self.link(card, pin, patron)
+            self.leave()
+            self.wait("ended")
+            self.demo.registered.add(card)
 
     def code(self) -> str:
         """The machine code of the refusal on the screen."""

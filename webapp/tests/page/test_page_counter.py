@@ -71,8 +71,7 @@ def open_record(page: Page, origin: str, card: str = "adult", purpose: str = "as
 def test_axe_on_every_page(visit: Callable[..., Any], language: str) -> None:
     """A clerk's round: sign-in with the card, look-up, record, request; no violation on the way, and none at 320 px."""
     visitor = visit(language)
-    visitor.link("adult", "1234", "10000033")
-    visitor.leave()
+    visitor.registered()
     code = invite(visitor.demo.town, f"clerk-{language.lower()}", "窓口 山田", "clerk")
     page = sign_in_by_card(visitor, "long-name", code, language)
     found = {}
@@ -110,8 +109,7 @@ def _end(town: Town, name: str) -> None:
 def test_the_staff_card_is_exchanged_and_guarded(visit: Callable[..., Any]) -> None:
     """While a citizen's card is read the clerk stays; a staff card taken out at any other time signs out."""
     visitor = visit("en")
-    visitor.link("adult", "1234", "10000033")
-    visitor.leave()
+    visitor.registered()
     code = invite(visitor.demo.town, "guarded", "Desk 3", "clerk")
     page = sign_in_by_card(visitor, "long-name", code, "en")
     open_record(page, visitor.demo.origin)
@@ -130,8 +128,7 @@ def test_the_staff_card_is_exchanged_and_guarded(visit: Callable[..., Any]) -> N
 def test_another_card_does_not_keep_the_session(visit: Callable[..., Any]) -> None:
     """A citizen's card that stays in the reader, or takes the staff card's place between two looks, signs out."""
     visitor = visit("en")
-    visitor.link("adult", "1234", "10000033")
-    visitor.leave()
+    visitor.registered()
     code = invite(visitor.demo.town, "replaced", "Desk 4", "clerk")
     page = sign_in_by_card(visitor, "long-name", code, "en")
     open_record(page, visitor.demo.origin)
@@ -244,8 +241,7 @@ def _tab_to(page: Page, selector: str) -> None:
 def test_keyboard_alone(visit: Callable[..., Any]) -> None:
     """A look-up and a lost card without a mouse: purpose, exchange of cards, PIN, the button of the record."""
     visitor = visit("en")
-    visitor.link("adult", "1234", "10000033")
-    visitor.leave()
+    visitor.registered()
     code = invite(visitor.demo.town, "keyboard", "Desk 4", "clerk")
     page = sign_in_by_card(visitor, "long-name", code, "en")
     expect(page.locator("main a.button--primary")).to_be_focused()
@@ -279,8 +275,7 @@ def test_from_the_pin_to_the_record(visit: Callable[..., Any]) -> None:
     The median of five, because this computer does other things too.
     """
     visitor = visit("en")
-    visitor.link("adult", "1234", "10000033")
-    visitor.leave()
+    visitor.registered()
     code = invite(visitor.demo.town, "quick", "Desk 5", "clerk")
     page = sign_in_by_card(visitor, "long-name", code, "en")
     took = []
@@ -305,8 +300,7 @@ def test_from_the_pin_to_the_record(visit: Callable[..., Any]) -> None:
 def test_a_file_from_a_terminal(visit: Callable[..., Any], tmp_path: Path) -> None:
     """What is no queue is refused in words, on a page that axe has nothing against; the way back is the form."""
     visitor = visit("en")
-    visitor.link("adult", "1234", "10000033")
-    visitor.leave()
+    visitor.registered()
     code = invite(visitor.demo.town, "carrier", "Desk 6", "clerk")
     page = sign_in_by_card(visitor, "long-name", code, "en")
     file = tmp_path / "queue.json"

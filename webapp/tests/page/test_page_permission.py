@@ -86,18 +86,7 @@ def _take_out(page: Page) -> None:
 def empty_tray(visit: Visit, town_hall: Any) -> Any:
     """A visitor at the service point who has registered the card `adult`; the reader is empty before and after."""
     visitor = visit("en", at=town_hall)
-    visitor.insert("adult")
-    visitor.choose("open")
-    visitor.type_pin(PIN)
-    visitor.page.locator("#stage[data-screen=result], #stage[data-screen=problem]").wait_for()
-    if visitor.screen == "problem":
-        visitor.choose("link")
-        visitor.page.fill("#field-patron_number", "10000033")
-        visitor.page.keyboard.press("Enter")
-        visitor.type_pin(PIN)
-        visitor.wait("result")
-    visitor.leave()
-    visitor.wait("ended")
+    visitor.registered()
     return visitor
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from mykey_core.hub import open_hub
 from mykey_core.portal.staff import StaffRegister
 from mykey_core.settings import load_settings
-from mykey_testkit.axe import violations
+from mykey_testkit.axe import violations, violations_in_both_schemes
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PAGES = (
@@ -19,12 +19,6 @@ PAGES = (
     "library/", "library/search",
 )  # fmt: skip
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-def link(visitor: Any) -> None:
-    """Register the card at the library desk, unless an earlier test has."""
-    visitor.link("adult", "1234", "10000033")
-    visitor.leave()
 
 
 def sign_in(visitor: Any, language: str = "en") -> Page:
@@ -40,18 +34,17 @@ def sign_in(visitor: Any, language: str = "en") -> Page:
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["ja", "en", "ja-Hira"])
-def test_axe_on_every_page(visit: Callable[..., Any], language: str, scheme: str) -> None:
+def test_axe_on_every_page(visit: Callable[..., Any], language: str) -> None:
     """No violation on any page, in each language, light and dark, and no sideways scrolling at 320 pixels."""
-    visitor = visit(language, color_scheme=scheme)
-    link(visitor)
+    visitor = visit(language)
+    visitor.registered()
     page = sign_in(visitor, language)
     found: dict[str, list[str]] = {}
     for name in (*PAGES, "services/library/leave", "no-such-page", "../"):
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(f"{visitor.demo.origin}/my/{name}")
-        found[name] = violations(page)
+        found[name] = violations_in_both_schemes(page)
         page.set_viewport_size({"width": 320, "height": 640})
         found[name] += [] if page.evaluate(WIDE) == 0 else ["wider than 320 pixels"]
         page.evaluate("document.documentElement.style.fontSize = '200%'")
@@ -86,7 +79,7 @@ def test_axe_while_signing_in(visit: Callable[..., Any]) -> None:
 def test_a_wrong_pin_leaves_outside(visit: Callable[..., Any]) -> None:
     """The tries left are shown, the right PIN afterwards signs in, and the PIN never goes to the hub."""
     visitor = visit("en")
-    link(visitor)
+    visitor.registered()
     page: Page = visitor.page
     sent: list[str] = []
     page.on("request", lambda one: sent.append(one.post_data or "") if visitor.demo.origin in one.url else None)
@@ -104,7 +97,7 @@ def test_a_wrong_pin_leaves_outside(visit: Callable[..., Any]) -> None:
 def test_by_another_device(visit: Callable[..., Any], browser: Browser) -> None:
     """A phone without reader shows a QR code; the desk compares, reads the card, and the phone is in."""
     desk = visit("en")
-    link(desk)
+    desk.registered()
     phone = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB").new_page()
     phone.goto(f"{desk.demo.origin}/sign-in/")
     phone.click("text=Show a QR code")
@@ -139,7 +132,7 @@ def _tab_to(page: Page, selector: str) -> None:
 def test_keyboard_alone(visit: Callable[..., Any]) -> None:
     """Signing in, going to the consents and signing out without a mouse; the skip link leads past the menu."""
     visitor = visit("en")
-    link(visitor)
+    visitor.registered()
     page: Page = visitor.page
     page.goto(f"{visitor.demo.origin}/sign-in/")
     page.locator("[data-card=adult]").wait_for()
@@ -174,7 +167,7 @@ def without_script(visitor: Any, browser: Browser) -> Page:
 def test_without_script(visit: Callable[..., Any], browser: Browser) -> None:
     """Where no card is read, nothing needs a script: every page, its menu, its language, its forms."""
     visitor = visit("en")
-    link(visitor)
+    visitor.registered()
     sign_in(visitor)
     page = without_script(visitor, browser)
     origin = visitor.demo.origin
@@ -203,7 +196,7 @@ def test_without_script(visit: Callable[..., Any], browser: Browser) -> None:
 def test_the_language_keeps_what_was_typed(visit: Callable[..., Any]) -> None:
     """The switch leads to the same page with the same words in its fields, but never with a password."""
     visitor = visit("en")
-    link(visitor)
+    visitor.registered()
     page = sign_in(visitor)
     page.goto(f"{visitor.demo.origin}/my/library/search?q=first")
     page.fill("#field-q", "夏目漱石")
@@ -222,7 +215,7 @@ def test_the_language_keeps_what_was_typed(visit: Callable[..., Any]) -> None:
 def test_nothing_is_left_behind_after_signing_out(visit: Callable[..., Any]) -> None:
     """The next person at this computer presses Back: the page has gone with the session."""
     visitor = visit("en")
-    link(visitor)
+    visitor.registered()
     page = sign_in(visitor)
     page.goto(f"{visitor.demo.origin}/my/library/")
     expect(page.locator("main")).to_contain_text("10000033")
@@ -236,7 +229,7 @@ def test_nothing_is_left_behind_after_signing_out(visit: Callable[..., Any]) -> 
 def test_the_menu_is_folded_where_it_is_narrow(visit: Callable[..., Any]) -> None:
     """On a telephone the menu opens by keyboard and by finger; on a desk it stands beside the page."""
     visitor = visit("en", size=(320, 640))
-    link(visitor)
+    visitor.registered()
     page = sign_in(visitor)
     consents = page.get_by_role("link", name="Consents")
     expect(consents).to_be_hidden()
@@ -251,7 +244,7 @@ def test_the_menu_is_folded_where_it_is_narrow(visit: Callable[..., Any]) -> Non
 
 def test_paper_shows_the_content_only(visit: Callable[..., Any]) -> None:
     visitor = visit("en")
-    link(visitor)
+    visitor.registered()
     page = sign_in(visitor)
     page.goto(f"{visitor.demo.origin}/my/accesses")
     page.emulate_media(media="print")

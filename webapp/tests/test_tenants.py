@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,12 @@ from mykey_terminal.enrolment import StateDirectory, enrol
 from mykey_terminal.hub import Hub as TerminalHub
 from mykey_testkit.clock import ManualClock
 from mykey_testkit.hub import LIBRARY, MUNICIPALITY, OTHER_TOWN, HubHarness, TerminalClient, sign_challenge
-from mykey_testkit.postgres import DatabaseUrls
+from mykey_testkit.postgres import DatabaseUrls, PostgresServer, fresh_database, passing_database
 from mykey_web.tenants import TownFront, open_towns, read_towns
 
+pytestmark = pytest.mark.xdist_group("towns")  # the moulds are made once
 SERVICE = "library-desk"
+_NAMES = ("own", "other")
 _TOWNS = f"""
 [town."{MUNICIPALITY}"]
 config = "own/hub/hub.toml"
@@ -80,30 +84,72 @@ class Towns:
         return TerminalClient(door, enrolment, self.clock).sign_in()  # type: ignore[arg-type] - all it needs
 
 
-@pytest.fixture
-def towns(tmp_path: Path, hub_database: DatabaseUrls | None) -> Iterator[Towns]:
-    yield from _opened(tmp_path, hub_database, _TOWNS, ["https://own.example.jp", "https://other.example.jp"])
+@dataclass
+class Mould:
+    """Two closed towns in a folder, which are copied for each test."""
+
+    folder: Path
+    urls: DatabaseUrls
+
+    def copy_to(self, folder: Path, urls: DatabaseUrls, text: str) -> None:
+        """The same towns with a database of their own, and `text` as their `towns.toml`."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        for name in _NAMES:
+            config = folder / name / "hub" / "hub.toml"
+            here = config.read_text(encoding="utf-8").replace(f'"{self.urls.hub}"', f'"{urls.hub}"')
+            config.write_text(here.replace(f'"{self.urls.owner}"', f'"{urls.owner}"'), encoding="utf-8")
+        (folder / "towns.toml").write_text(text, encoding="utf-8")
+
+
+TownsMould = Callable[[PostgresServer | None, tuple[str, str]], Mould]
+
+
+@pytest.fixture(scope="session")
+def towns_mould(tmp_path_factory: pytest.TempPathFactory) -> TownsMould:
+    """Two towns in one database, with these origins; made once for each database and pair of origins."""
+    made: dict[tuple[bool, tuple[str, str]], Mould] = {}
+
+    def mould(server: PostgresServer | None, origins: tuple[str, str]) -> Mould:
+        key = (server is not None, origins)
+        if key not in made:
+            folder = tmp_path_factory.mktemp("towns")
+            made[key] = Mould(folder, _in_one_file(folder) if server is None else fresh_database(server))
+            for name, code, origin in zip(_NAMES, (MUNICIPALITY, OTHER_TOWN), origins, strict=True):
+                (folder / name).mkdir()
+                town = {"database": made[key].urls, "municipality": code, "origin": origin}
+                harness = HubHarness(folder / name, LIBRARY, [SERVICE], **town)  # type: ignore[arg-type]
+                harness.import_library()
+                harness.close()
+        return made[key]
+
+    return mould
 
 
 @pytest.fixture
-def towns_by_path(tmp_path: Path) -> Iterator[Towns]:
-    (tmp_path / "by-path").mkdir()
-    yield from _opened(tmp_path / "by-path", None, _BY_PATH, ["https://hub.example.jp"] * 2)
+def towns(tmp_path: Path, hub_engine: PostgresServer | None, towns_mould: TownsMould) -> Iterator[Towns]:
+    mould = towns_mould(hub_engine, ("https://own.example.jp", "https://other.example.jp"))
+    database = nullcontext(_in_one_file(tmp_path)) if hub_engine is None else passing_database(hub_engine, mould.urls)
+    with database as urls:
+        mould.copy_to(tmp_path, urls, _TOWNS)
+        yield from _opened(tmp_path)
 
 
-def _opened(tmp_path: Path, hub_database: DatabaseUrls | None, text: str, origins: list[str]) -> Iterator[Towns]:
-    one_file = f"sqlite:///{tmp_path}/both.sqlite3"
-    urls = hub_database or DatabaseUrls(one_file, one_file)
-    harnesses = []
-    for name, code, origin in zip(("own", "other"), (MUNICIPALITY, OTHER_TOWN), origins, strict=True):
-        (tmp_path / name).mkdir()
-        harness = HubHarness(tmp_path / name, LIBRARY, [SERVICE], database=urls, municipality=code, origin=origin)
-        harnesses.append(harness)
-        harnesses[-1].import_library()
-        harnesses[-1].close()
-    (tmp_path / "towns.toml").write_text(text, encoding="utf-8")
-    front = open_towns(tmp_path / "towns.toml", harnesses[0].clock)
-    yield Towns(front, harnesses[0].clock)
+@pytest.fixture
+def towns_by_path(tmp_path: Path, towns_mould: TownsMould) -> Iterator[Towns]:
+    folder = tmp_path / "by-path"
+    towns_mould(None, ("https://hub.example.jp",) * 2).copy_to(folder, _in_one_file(folder), _BY_PATH)
+    yield from _opened(folder)
+
+
+def _in_one_file(folder: Path) -> DatabaseUrls:
+    one_file = f"sqlite:///{folder}/both.sqlite3"
+    return DatabaseUrls(one_file, one_file)
+
+
+def _opened(folder: Path) -> Iterator[Towns]:
+    clock = ManualClock()
+    front = open_towns(folder / "towns.toml", clock)
+    yield Towns(front, clock)
     front.close()
 
 

@@ -61,6 +61,14 @@ def town(tmp_path: Path) -> Iterator[Town]:
         made.hub.stop()
 
 
+@pytest.fixture(scope="module")
+def running_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A hub and a terminal for the tests that leave both as they are; only one of them records."""
+    made = Town(tmp_path_factory.mktemp("running"))
+    yield made
+    made.hub.stop()
+
+
 class Program:
     """A cab's program at the other end of the lines."""
 
@@ -125,9 +133,9 @@ def test_a_cab_records_without_the_hub_and_is_shut_out_within_seconds(town: Town
     assert "1234" not in told
 
 
-def test_a_local_socket_serves_the_gate(town: Town) -> None:
+def test_a_local_socket_serves_the_gate(running_town: Town) -> None:
     """The same over a private Unix socket, which is gone afterwards."""
-    child = town.run("--headless", "socket")
+    child = running_town.run("--headless", "socket")
     assert child.stdout is not None
     path = Path(json.loads(child.stdout.readline())["ready"])
     assert path.stat().st_mode & 0o777 == 0o600
@@ -142,25 +150,25 @@ def test_a_local_socket_serves_the_gate(town: Town) -> None:
     assert not path.exists()
 
 
-def test_the_agent_runs_with_the_queue(town: Town) -> None:
+def test_the_agent_runs_with_the_queue(running_town: Town) -> None:
     """Without `--headless` the page is served; the private page leads a kiosk's browser there, paired."""
-    child = town.run("--port", "0")
+    child = running_town.run("--port", "0")
     assert child.stdout is not None
     announced = json.loads(child.stdout.readline())
-    page = (town.state / "open.html").read_text()
-    assert f"{town.origin}/point#agent=" in page
+    page = (running_town.state / "open.html").read_text()
+    assert f"{running_town.origin}/point#agent=" in page
     assert announced["pairing_code"] in page
-    assert (town.state / "open.html").stat().st_mode & 0o777 == 0o600
+    assert (running_town.state / "open.html").stat().st_mode & 0o777 == 0o600
     child.terminate()
     child.communicate(timeout=20)
 
 
-def test_another_service_point_is_refused(town: Town) -> None:
+def test_another_service_point_is_refused(running_town: Town) -> None:
     """A terminal that was enrolled for one point does not act for another."""
-    arguments = ["run", "--point", "elsewhere", "--state", str(town.state)]
+    arguments = ["run", "--point", "elsewhere", "--state", str(running_town.state)]
     result = CliRunner(env={"LC_ALL": "C"}).invoke(terminal_command, arguments)
     assert result.exit_code == 1
-    assert town.point in result.output
+    assert running_town.point in result.output
 
 
 def test_the_doctor_finds_what_is_wrong(town: Town, tmp_path: Path) -> None:

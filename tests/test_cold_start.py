@@ -7,17 +7,23 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import url_for
+from werkzeug.routing import Rule
 
 from mykey_core.storage import migrate, pending
 from mykey_core.storage.engine import open_engine
+from mykey_testkit.hub import HubHarness
+from mykey_web.app import create_app
 from mykey_web.demo.town import make_town
 from mykey_web.operations.environment import CONFIG
 
 _START = """
 import sys
 from pathlib import Path
+from typing import Any
 from mykey_core.hub import open_hub
 from mykey_core.settings import load_settings
 from mykey_web.app import create_app
@@ -81,3 +87,21 @@ def test_the_newest_revision_of_a_plugin_is_the_one_that_alembic_finds(package: 
     engine.dispose()
     assert newest is not None
     assert pending.newest_revision(package) == newest
+
+
+def test_addresses_are_compiled_on_use(library_hub: HubHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application is made without compiling a builder; the first address of a rule compiles that rule's own."""
+    compiled = []
+    compile_builder = Rule._compile_builder
+
+    def watched(rule: Rule, *arguments: bool) -> Any:
+        compiled.append(rule.rule)
+        return compile_builder(rule, *arguments)
+
+    monkeypatch.setattr(Rule, "_compile_builder", watched)
+    app = create_app(library_hub.hub)
+    assert compiled == []
+    with app.test_request_context():
+        for _ in range(2):
+            assert url_for("static", filename="mykey.css", v="1") == "/static/mykey.css?v=1"
+    assert compiled == ["/static/<path:filename>"]

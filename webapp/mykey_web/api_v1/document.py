@@ -10,6 +10,7 @@ from mykey_core.hub import Hub
 from mykey_web.api_v1.blueprint import make_api
 from mykey_web.api_v1.description import SPEC_PATH, describe
 from mykey_web.api_v1.remote import make_remote_api
+from mykey_web.late_rules import Application
 from mykey_web.oidc.server import Provider
 
 Json = dict[str, Any]
@@ -24,7 +25,9 @@ class _Nowhere:
 
 def new_app() -> APIFlask:
     """An application that describes its API; routes and everything else are for the caller to add."""
-    app = APIFlask("mykey_web", title="mykey hub", version="1", spec_path=SPEC_PATH, docs_path=None, json_errors=False)
+    app = Application(
+        "mykey_web", title="mykey hub", version="1", spec_path=SPEC_PATH, docs_path=None, json_errors=False
+    )
     describe(app)
     return app
 

@@ -176,12 +176,12 @@ def test_the_search_finds_a_leak(towns: Any, clock: ManualClock, cards: list[Any
             patch.setattr(people, "sector_of", lambda _plugin, _town: "everybody")
         else:
             patch.setattr(credentials, "end_of_year", lambda instant: instant)
-        for town in (home, away):
+        for town in (home,) if leak == "subject" else (home, away):
             clock.move(timedelta(minutes=9))
             live(town, clock, cards)
-    here, there = dump(home), dump(away)
+    here = dump(home)
     if leak == "subject":
         assert identifying(here, ["library_link"]).keys() & identifying(here, ["points_account"]).keys()
     else:
-        shared = identifying(here, ["credential"]).keys() & identifying(there, ["credential"]).keys()
+        shared = identifying(here, ["credential"]).keys() & identifying(dump(away), ["credential"]).keys()
         assert {value for value in shared if not _is_a_word(value)}

@@ -19,7 +19,7 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not nightly and not browser"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "browser and not nightly"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "browser and not nightly"
 
 nightly: setup
 	$(BIN)/python -m pytest -m nightly

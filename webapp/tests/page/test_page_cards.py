@@ -193,7 +193,7 @@ def test_the_clerk_who_is_signed_in_is_named(cards: CardTown) -> None:
     page.click("#take-out")
     page.click("[data-card=long-name]")
     page.goto(f"{cards.origin}/counter/")
-    page.wait_for_timeout(4_000)  # the staff card is back
+    page.wait_for_function("sessionStorage.getItem('mykey-card-exchange') === null")  # the staff card is back
     assert page.url.endswith("/counter/")
     page.evaluate(TAKE_OUT)
     page.wait_for_url("**/sign-in/staff**", timeout=15_000)

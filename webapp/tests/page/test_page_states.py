@@ -260,8 +260,10 @@ def test_switching_the_language_rewords_an_answer(visit: Callable[..., Any]) -> 
     page.keyboard.press("Enter")
     expect(page.locator("#stage table")).to_be_visible()
     rows = page.locator("#stage table tbody tr").count()
+    page.route("**/agent/v1/actions", lambda route: (page.fill("#field-barcode", "A10"), route.continue_())[1])
     page.click("[data-language=ja]")
     expect(page.locator("#stage-title")).to_have_attribute("lang", "ja")
+    expect(page.locator("#field-barcode")).to_have_value("A10")  # typed before the answer came
     expect(page.locator("#stage-title")).to_have_text(re.compile("[ぁ-ん]"))
     assert page.locator("#stage table tbody tr").count() == rows
 

@@ -44,10 +44,16 @@ function dependsOnServices() {
 /** The screen that was drawn last: one that redraws itself must not pull the focus back to its title each time. */
 let drawn = now().screen;
 
+/** The fields into which words are typed, but for the PIN. @returns {HTMLInputElement[]} */
+function fields() {
+  return [...document.querySelectorAll("#stage input[id^=field-]")].filter((one) => one instanceof HTMLInputElement);
+}
+
 /** @param {boolean} changed false when only the wording did */
 function draw(changed) {
   const screen = now().screen;
   const moved = changed && (screen !== drawn || Boolean(screen.attend));
+  const typed = new Map(screen === drawn ? fields().map((field) => [field.id, field.value]) : []);
   drawn = screen;
   screen.attend = false;
   const drawing = SCREENS[screen.name](screen);
@@ -57,6 +63,7 @@ function draw(changed) {
   stage.setAttribute("aria-busy", String(screen.name === "working"));
   const title = el("h2", { id: "stage-title", tabindex: "-1", class: "stage__title", lang: drawing.lang }, drawing.title);
   stage.replaceChildren(title, ...drawing.body.filter((node) => node instanceof Node));
+  for (const field of fields()) field.value ||= typed.get(field.id) ?? ""; // the next item may be half typed
   if (moved) attend(drawing, title);
 }
 

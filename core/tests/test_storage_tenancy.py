@@ -89,6 +89,14 @@ def test_a_session_takes_only_its_own_municipality(database: Database) -> None:
         with pytest.raises(TenantMismatch):
             session.execute(insert(person).values(**_person(OTHER)))
         with pytest.raises(TenantMismatch):
+            session.execute(insert(person).values([_person(OWN), _person(OTHER)]))
+        with pytest.raises(TenantMismatch):
+            session.execute(insert(person).values([tuple(_person(OTHER).values())]))
+        with pytest.raises(TenantMismatch):
+            session.execute(update(person).where(_own).values(municipality=OTHER))
+        with pytest.raises(TenantMismatch):
+            session.execute(update(person).where(_own), {"municipality": OTHER})
+        with pytest.raises(TenantMismatch):
             session.run(Prepared(insert(person)), _person(OTHER))
         with pytest.raises(TenantMismatch):
             session.execute(select(person).where(person.c.municipality == OTHER))

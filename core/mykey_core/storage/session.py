@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Executable, Insert
+from sqlalchemy import Connection, Executable, Insert, Update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
@@ -17,7 +17,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from mykey_core.errors import StorageUnavailable
 from mykey_core.storage.errors import Superseded, unavailable
 from mykey_core.storage.prepared import Form, Prepared, compile_form
-from mykey_core.storage.tenancy import COLUMN, TenantMismatch, tenant_binds
+from mykey_core.storage.tenancy import TenantMismatch, tenant_binds, written_tenants
 
 if TYPE_CHECKING:
     from mykey_core.storage.database import Database
@@ -147,9 +147,9 @@ class Session:
     def _check(self, statement: Any, parameters: Mapping[str, Any]) -> None:
         """That the statement names this session's municipality and no other."""
         values = [parameters.get(bind.key, bind.effective_value) for bind in tenant_binds(statement)]
-        if isinstance(statement, Insert):
-            values = [parameters[COLUMN]] if COLUMN in parameters else [statement.compile().params.get(COLUMN)]
-        if any(value not in {None, self.municipality} for value in values):
+        if isinstance(statement, Insert | Update):
+            values.extend(written_tenants(statement, parameters))
+        if any(value is not None and not (isinstance(value, str) and value == self.municipality) for value in values):
             raise TenantMismatch
 
     def _control(self, sql: str) -> None:

@@ -7,13 +7,13 @@ security in PostgreSQL (`postgres.py`); this one stands on both databases and fa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import FromClause, Table
 from sqlalchemy.sql import ClauseElement, operators, visitors
-from sqlalchemy.sql.dml import Delete, Update
+from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.selectable import Alias, Join, Select
 
@@ -48,6 +48,18 @@ def tenant_binds(statement: ClauseElement) -> tuple[BindParameter[Any], ...]:
     if binds is None:
         binds = _known[statement] = tuple(_binds(statement))
     return binds
+
+
+def written_tenants(statement: Insert | Update, parameters: Mapping[str, Any]) -> Iterator[object]:
+    """What an INSERT or UPDATE writes into the column itself, in all of its rows; an expression stands for itself."""
+    if COLUMN in parameters:
+        yield parameters[COLUMN]
+    several = [row for rows in statement._multi_values for row in rows]  # noqa: SLF001 - no public list
+    for row in (statement._values or {}, *several):  # noqa: SLF001 - the same
+        pairs = row.items() if isinstance(row, Mapping) else zip(statement.table.c, row, strict=False)
+        for column, value in pairs:
+            if getattr(column, "name", column) == COLUMN:
+                yield parameters.get(value.key, value.effective_value) if isinstance(value, BindParameter) else value
 
 
 def _binds(statement: ClauseElement) -> Iterator[BindParameter[Any]]:

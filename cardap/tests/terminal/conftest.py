@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
-from waitress import create_server
+from werkzeug.serving import make_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
@@ -390,14 +390,14 @@ def agent(runner: TapRunner, hub_double: HubDouble, clock: HandClock) -> AgentCl
 def live_hub(hub_double: HubDouble) -> Iterator[str]:
     """The double behind a real server on loopback, on the real clock; its address."""
     hub_double.clock = system_clock
-    server = create_server(hub_double, host="127.0.0.1", port=0, threads=2)
-    hub_double.origin = f"http://127.0.0.1:{server.effective_port}"
-    thread = threading.Thread(target=server.run)
+    server = make_server("127.0.0.1", 0, hub_double, threaded=True)  # unlike waitress it can be closed from here
+    hub_double.origin = f"http://127.0.0.1:{server.port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield hub_double.origin
-    server.close()
-    server.task_dispatcher.shutdown()
+    server.shutdown()
     thread.join(5)
+    server.server_close()
 
 
 @pytest.fixture

@@ -256,10 +256,10 @@ def test_switching_the_language_rewords_an_answer(visit: Callable[..., Any]) -> 
     expect(page.locator("#stage")).to_have_attribute("data-screen", "result")
     expect(page.locator("#stage-title")).to_have_text(re.compile("[a-z]"))
     expect(page.locator("#stage-title")).to_have_attribute("lang", "en")
+    rows = page.locator("#stage table tbody tr").count() + 1
     page.fill("#field-barcode", "A1000003")
     page.keyboard.press("Enter")
-    expect(page.locator("#stage table")).to_be_visible()
-    rows = page.locator("#stage table tbody tr").count()
+    expect(page.locator("#stage table tbody tr")).to_have_count(rows)
     page.route("**/agent/v1/actions", lambda route: (page.fill("#field-barcode", "A10"), route.continue_())[1])
     page.click("[data-language=ja]")
     expect(page.locator("#stage-title")).to_have_attribute("lang", "ja")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +14,11 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
+from mykey_core.audit.checkpoint import sign_checkpoint
 from mykey_core.audit.checkpoints import make_checkpoint, newest_checkpoint
 from mykey_core.audit.errors import AuditSchemaError, LogBroken
 from mykey_core.audit.keeper import AuditKeeper
+from mykey_core.audit.keys import FileSigner
 from mykey_core.audit.merkle import CompactRange, leaf_hash
 from mykey_core.audit.raw import RAW_COLUMNS, raw_text
 from mykey_core.audit.records import append
@@ -225,6 +228,48 @@ def test_the_keeper_seals_and_signs(audit_town: AuditTown) -> None:
     audit_town.clock.move(timedelta(hours=1))
     keeper.tick()
     assert newest_size(audit_town) == 10
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("hub_engine", ["postgres"], indirect=True)  # SQLite has one open writer at a time
+def test_two_processes_that_sign_at_once_have_one_checkpoint(
+    audit_town: AuditTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that comes second returns the first one's checkpoint, and its own thread goes on."""
+    audit_town.add(5)
+    audit_town.sealer.seal()
+    others = []
+
+    def meanwhile(size: int, root: bytes, signer: FileSigner) -> str:
+        if not others:
+            monkeypatch.undo()
+            others.append(make_checkpoint(audit_town.database, TOWN, SIGNER, audit_town.clock.now))
+        return sign_checkpoint(size, root, signer)
+
+    monkeypatch.setattr("mykey_core.audit.checkpoints.sign_checkpoint", meanwhile)
+    assert make_checkpoint(audit_town.database, TOWN, SIGNER, audit_town.clock.now) == others[0]
+    assert newest_size(audit_town) == 5
+
+
+def test_nothing_ends_the_keeper(audit_town: AuditTown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an error that nobody foresaw the next round seals, and the log names the kind of error only."""
+    keeper, seal, rounds = AuditKeeper(audit_town.database, TOWN, SIGNER, audit_town.clock), Sealer.seal, []
+
+    def broken_once(sealer: Sealer, *, sweep: bool = False) -> int:
+        rounds.append(sweep)
+        if len(rounds) == 1:
+            raise ZeroDivisionError
+        return seal(sealer, sweep=sweep)
+
+    monkeypatch.setattr(Sealer, "seal", broken_once)
+    audit_town.add(5)
+    keeper.start(timedelta(milliseconds=10))
+    until = time.monotonic() + 20
+    while len(rounds) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(rounds) >= 2
+    keeper.stop()
+    assert len(order(audit_town)) == 5
 
 
 def newest_size(town: AuditTown) -> int:

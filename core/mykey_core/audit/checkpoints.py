@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 
 from mykey_core.audit.checkpoint import Checkpoint, sign_checkpoint
 from mykey_core.audit.errors import LogBroken
@@ -50,6 +51,13 @@ def make_checkpoint(database: Database, municipality: str, signer: NoteSigner, n
 
     `LogBroken` when the log does not continue that one: a log signs no two histories (C2SP tlog-checkpoint).
     """
+    try:
+        return _sign(database, municipality, signer, now)
+    except IntegrityError:  # PostgreSQL: another process of the hub has signed this size in the meantime
+        return _sign(database, municipality, signer, now)
+
+
+def _sign(database: Database, municipality: str, signer: NoteSigner, now: datetime) -> StoredCheckpoint:
     with database.writing() as session:
         tree = TreeReader(session, municipality)
         size = tree.size()

@@ -82,6 +82,8 @@ class AuditKeeper:
             self.tick()
         except MykeyError as error:
             _log.error("the audit log could not be sealed: %s", error)
+        except Exception as error:  # noqa: BLE001 - nothing may end the thread, or the log would stay open unnoticed
+            _log.error("the audit log could not be sealed: %s", type(error).__name__)
 
     def _is_due(self, now: datetime) -> bool:
         with self._database.reading() as session:

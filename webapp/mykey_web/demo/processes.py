@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -18,6 +20,7 @@ from typing import IO, Any, Self
 import httpx
 
 _PATIENCE = 20.0  # seconds until a process must have said that it is ready
+_LOWEST_PORT, _PORTS, _TRIES = 20_000, 12_000, 100
 _MYKEY = (sys.executable, "-m", "mykey_core")
 
 
@@ -26,10 +29,17 @@ class ProcessFailed(RuntimeError):
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback interface that nobody uses at this moment.
+
+    It lies below those from which systems take the ports of connections (Linux: 32768), or such a connection could
+    have it when a hub that was killed starts again.
+    """
+    for _ in range(_TRIES):
+        port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ProcessFailed("no port is free")
 
 
 class Child:

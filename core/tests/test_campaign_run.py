@@ -149,7 +149,15 @@ def test_a_killed_coordinator_leaves_workers_that_end_by_themselves(tmp_path: Pa
     assert_all_written_once(folder, 600)
 
 
-@pytest.mark.parametrize("name", ["results.csv", "report.pdf", "report.note", "results.csv.new"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "results.csv",
+        pytest.param("report.pdf", marks=pytest.mark.nightly),
+        "report.note",
+        pytest.param("results.csv.new", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_torn_report_is_made_again(tmp_path: Path, name: str) -> None:
     """A run that died while it wrote its report: the next one has no card to write, and the report is whole."""
     folder = tmp_path / "out"

@@ -138,13 +138,18 @@ def test_late_answer_is_not_shown(visit: Callable[..., Any]) -> None:
 
 
 def test_one_lost_look_does_not_end_the_visit(visit: Callable[..., Any]) -> None:
-    """A single request to the agent that fails is tried again; two in a row are told."""
+    """A single request to the agent that fails, or whose answer is cut off, is tried again; two in a row are told."""
     visitor = visit("en")
     page = visitor.page
     visitor.insert("adult")
     page.route("**/agent/v1/status", lambda route: route.abort(), times=1)
     with page.expect_event("requestfailed"):
         pass
+    page.wait_for_timeout(1500)
+    assert visitor.screen == "choose"
+    cut = {"status": 200, "headers": {"Access-Control-Allow-Origin": visitor.demo.origin}, "body": '{"cards": ['}
+    with page.expect_response("**/agent/v1/tray"):
+        page.route("**/agent/v1/tray", lambda route: route.fulfill(**cut), times=1)
     page.wait_for_timeout(1500)
     assert visitor.screen == "choose"
     page.route("**/agent/v1/status", lambda route: route.abort(), times=2)

@@ -54,7 +54,10 @@ async function send(address, body, more) {
   } catch {
     throw new HubProblem({ code: "hub_unreachable" });
   }
-  const answer = await response.json().catch(() => ({}));
+  const answer = await response.json().catch(() => {
+    if (response.ok) throw new HubProblem({ code: "hub_unreachable" }); // cut off midway
+    return {};
+  });
   if (!response.ok) throw new HubProblem(answer);
   return answer;
 }

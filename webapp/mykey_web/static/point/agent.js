@@ -134,7 +134,10 @@ export class Agent {
    */
   async send(method, path, body, patience = QUICK_MS) {
     const response = await this.reach(method, path, body, patience);
-    const answer = await response.json().catch(() => ({}));
+    const answer = await response.json().catch((error) => {
+      if (response.ok) throw new AgentUnreachable(String(error)); // cut off midway
+      return {};
+    });
     if (!response.ok) throw new AgentProblem(response.status, answer);
     return answer;
   }

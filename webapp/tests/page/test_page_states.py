@@ -269,6 +269,7 @@ def test_switching_the_language_rewords_an_answer(visit: Callable[..., Any]) -> 
     page.click("[data-language=ja]")
     expect(page.locator("#stage-title")).to_have_attribute("lang", "ja")
     expect(page.locator("#field-barcode")).to_have_value("A10")  # typed before the answer came
+    expect(page.locator("#field-barcode")).to_be_focused()
     expect(page.locator("#stage-title")).to_have_text(re.compile("[ぁ-ん]"))
     assert page.locator("#stage table tbody tr").count() == rows
 

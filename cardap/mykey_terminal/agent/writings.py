@@ -109,13 +109,18 @@ class WritingDesk:
             self._put(note.writing_id, outcome.as_json() | {"state": "running"})
 
         with stack:
-            try:
-                with self._notes.noted(note), self._reader.open() as transport:
-                    outcome = _resumed(relay, transport, note.writing_id, progress)
-                self._put(note.writing_id, outcome)
-            except (TerminalError, CardError) as error:
-                self._put(note.writing_id, {"state": "unknown", "problem": problem_of(error).to_json()})
-                self._notes.settle(self._hub)
+            outcome = self._outcome(relay, note, progress)
+        self._put(note.writing_id, outcome)  # the card is given back: who sees the end may begin something else
+
+    def _outcome(
+        self, relay: CardRelay, note: OpenWriting, progress: Callable[[WritingOutcome], None]
+    ) -> dict[str, Any]:
+        try:
+            with self._notes.noted(note), self._reader.open() as transport:
+                return _resumed(relay, transport, note.writing_id, progress)
+        except (TerminalError, CardError) as error:
+            self._notes.settle(self._hub)
+            return {"state": "unknown", "problem": problem_of(error).to_json()}
 
     def _put(self, writing_id: str, changes: dict[str, Any]) -> None:
         with self._lock:

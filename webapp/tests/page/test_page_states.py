@@ -63,9 +63,9 @@ def test_wrong_pin_tells_the_tries_left(visit: Callable[..., Any]) -> None:
     expect(page.locator("#announcer")).to_contain_text("Tries left: 2.")
 
 
-def test_last_try_needs_agreement_and_then_blocks(visit: Callable[..., Any]) -> None:
+def test_last_try_needs_agreement_and_then_blocks(visit: Callable[..., Any], own_demo: Any) -> None:
     """At one try left nothing is sent before the box is ticked; a wrong PIN then blocks, and the page says so."""
-    visitor = visit("en")
+    visitor = visit("en", at=own_demo)  # other tests need the card as it was
     page = visitor.page
     visitor.insert("last-try")
     visitor.choose("open")

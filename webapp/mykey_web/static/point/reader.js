@@ -3,7 +3,7 @@
 import { button, byId, el } from "./dom.js";
 import { insert } from "./connection.js";
 import { now, subscribe } from "./store.js";
-import { localised, t } from "./texts.js";
+import { currentLanguage, localised, t } from "./texts.js";
 import { pictureOf } from "./tray.js";
 
 /** Draw whenever the reader, the tray or the screen change. */
@@ -11,14 +11,20 @@ export function startReader() {
   subscribe((changed) => ["status", "tray", "screen", "language"].some((name) => changed.has(name)) && draw());
 }
 
+/** What was drawn last: a button that is being pressed must not be replaced by the same one. */
+let drawn = "";
+
 function draw() {
-  const { status, screen } = now();
+  const { status, screen, tray } = now();
   const reader = byId("reader");
   reader.hidden = !status?.reader || Boolean(status.reader.problem) || screen.name === "setup";
   if (reader.hidden) return;
   const focused = document.activeElement?.id === "take-out";
   const present = Boolean(status.reader.card_present);
   reader.dataset.lamp = screen.name === "working" ? "busy" : present ? "card" : "empty";
+  const looks = JSON.stringify([present, status.reader.kind, tray, currentLanguage()]);
+  if (looks === drawn) return;
+  drawn = looks;
   reader.replaceChildren(slot(present), words(present));
   if (focused) document.getElementById("take-out")?.focus();
 }

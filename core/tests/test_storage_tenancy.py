@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import Select, bindparam, delete, func, insert, literal, or_, select, text, union_all, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
@@ -42,6 +44,9 @@ _joined = select(terminal.c.id).join(
         select(person, terminal).where(_own),
         update(person).values(state="held"),
         delete(person).where(person.c.state == "held"),
+        update(person).where(_own, person.c.id == terminal.c.id).values(state="held"),
+        update(person).where(_own).values(state=terminal.c.id),
+        delete(person).where(_own, person.c.id == terminal.c.id),
     ],
 )
 def test_a_statement_without_municipality_fails(statement: object) -> None:
@@ -58,6 +63,7 @@ def test_a_statement_without_municipality_fails(statement: object) -> None:
         _joined.where(terminal.c.municipality == OWN),
         _joined.where(service_point.c.municipality == OWN),
         update(person).where(_own).values(state="held"),
+        update(person).where(_own, person.c.municipality == terminal.c.municipality).values(state=terminal.c.id),
         delete(person).where(_own),
         select(person).where(_own, select(terminal.c.id).where(terminal.c.municipality == OWN).exists()),
     ],
@@ -97,12 +103,28 @@ def test_a_session_takes_only_its_own_municipality(database: Database) -> None:
         with pytest.raises(TenantMismatch):
             session.execute(update(person).where(_own), {"municipality": OTHER})
         with pytest.raises(TenantMismatch):
+            session.execute(insert(person).from_select(list(_person(OTHER)), _selecting(_person(OTHER))))
+        with pytest.raises(TenantMismatch):
+            session.execute(insert(person).from_select(list(_person(OTHER)), union_all(_selecting(_person(OTHER)))))
+        moved = sqlite.insert(person).values(**_person(OWN)).on_conflict_do_update(["id"], set_={"municipality": OTHER})
+        with pytest.raises(TenantMismatch):
+            session.execute(moved)
+        with pytest.raises(TenantMismatch):
             session.run(Prepared(insert(person)), _person(OTHER))
         with pytest.raises(TenantMismatch):
             session.execute(select(person).where(person.c.municipality == OTHER))
         with pytest.raises(TenantMismatch):
             session.first(find, {"m": OTHER})
         assert session.first(find, {"m": OWN}) is not None
+        session.execute(insert(person).from_select(list(_person(OWN)), _selecting(_person(OWN))))
+        again = (
+            select(person.c.municipality, literal(uuid7()), person.c.state, person.c.created_at).where(_own).limit(1)
+        )
+        session.execute(insert(person).from_select(list(_person(OWN)), again))
+
+
+def _selecting(row: dict[str, object]) -> Select[Any]:
+    return select(*(literal(value, person.c[name].type) for name, value in row.items()))
 
 
 @pytest.mark.parametrize("code", ["", "13221", "132218", "13221７", "1322177", "abcdef"])

@@ -7,7 +7,8 @@ security in PostgreSQL (`postgres.py`); this one stands on both databases and fa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from sqlalchemy import FromClause, Table
 from sqlalchemy.sql import ClauseElement, operators, visitors
 from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnElement, Grouping
+from sqlalchemy.sql.functions import Function
 from sqlalchemy.sql.selectable import Alias, Join, Select
 
 from mykey_core.errors import MykeyError
@@ -54,12 +56,36 @@ def written_tenants(statement: Insert | Update, parameters: Mapping[str, Any]) -
     """What an INSERT or UPDATE writes into the column itself, in all of its rows; an expression stands for itself."""
     if COLUMN in parameters:
         yield parameters[COLUMN]
+    for column, value in _written(statement):
+        if getattr(column, "name", column) == COLUMN:
+            yield from _values(value, parameters)
+
+
+def _written(statement: Insert | Update) -> Iterator[tuple[object, object]]:
+    """The columns, or their names, and what is written into them: in VALUES or SET, by a SELECT, after a conflict."""
     several = [row for rows in statement._multi_values for row in rows]  # noqa: SLF001 - no public list
     for row in (statement._values or {}, *several):  # noqa: SLF001 - the same
-        pairs = row.items() if isinstance(row, Mapping) else zip(statement.table.c, row, strict=False)
-        for column, value in pairs:
-            if getattr(column, "name", column) == COLUMN:
-                yield parameters.get(value.key, value.effective_value) if isinstance(value, BindParameter) else value
+        yield from row.items() if isinstance(row, Mapping) else zip(statement.table.c, row, strict=False)
+    if isinstance(statement, Insert) and statement.select is not None:
+        yield from zip(statement._select_names or (), _selected(statement.select), strict=False)  # noqa: SLF001
+    yield from getattr(statement._post_values_clause, "update_values_to_set", {}).items()  # noqa: SLF001 - the same
+
+
+def _selected(source: object) -> Iterable[object]:
+    """The columns of a SELECT, without the municipality of a table: that one is bound; anything else is for itself."""
+    if not isinstance(source, Select):
+        return repeat(source)
+    return [None if _tenant_of(column) is not None else column for column in source.selected_columns]
+
+
+def _values(written: object, parameters: Mapping[str, Any]) -> Iterator[object]:
+    if isinstance(written, BindParameter):
+        yield parameters.get(written.key, written.effective_value)
+    elif isinstance(written, Function) and written.name == "unnest":
+        for array in written.clauses:
+            yield from parameters.get(array.key, array.effective_value) if isinstance(array, BindParameter) else [array]
+    else:
+        yield written
 
 
 def _binds(statement: ClauseElement) -> Iterator[BindParameter[Any]]:
@@ -67,7 +93,14 @@ def _binds(statement: ClauseElement) -> Iterator[BindParameter[Any]]:
         if isinstance(part, Select):
             yield from _check(list(part.get_final_froms()), list(part._where_criteria))  # noqa: SLF001 - no public list
         elif isinstance(part, (Update, Delete)):
-            yield from _check([part.table], list(part._where_criteria))  # noqa: SLF001 - the same
+            yield from _check(_changed_and_read(part), list(part._where_criteria))  # noqa: SLF001 - the same
+
+
+def _changed_and_read(statement: Update | Delete) -> list[FromClause]:
+    """The table that is changed, and those of UPDATE … FROM or DELETE … USING: SQLAlchemy finds them by columns."""
+    written = (statement._values or {}).values() if isinstance(statement, Update) else ()  # noqa: SLF001 - the same
+    named = (table for part in (*statement._where_criteria, *written) for table in part._from_objects)  # noqa: SLF001
+    return list(dict.fromkeys([statement.table, *named]))
 
 
 def _check(froms: list[FromClause], conditions: list[ColumnElement[bool]]) -> list[BindParameter[Any]]:

@@ -23,7 +23,6 @@ from mykey_web.operations.environment import CONFIG
 _START = """
 import sys
 from pathlib import Path
-from typing import Any
 from mykey_core.hub import open_hub
 from mykey_core.settings import load_settings
 from mykey_web.app import create_app

@@ -24,7 +24,15 @@ from mykey_core.errors import ConfigurationError
 from mykey_terminal.enrolment import StateDirectory, enrol
 from mykey_terminal.hub import Hub as TerminalHub
 from mykey_testkit.clock import ManualClock
-from mykey_testkit.hub import LIBRARY, MUNICIPALITY, OTHER_TOWN, HubHarness, TerminalClient, sign_challenge
+from mykey_testkit.hub import (
+    LIBRARY,
+    MUNICIPALITY,
+    OTHER_TOWN,
+    HubHarness,
+    TerminalClient,
+    name_the_database,
+    sign_challenge,
+)
 from mykey_testkit.postgres import DatabaseUrls, PostgresServer, fresh_database, passing_database
 from mykey_web.tenants import TownFront, open_towns, read_towns
 
@@ -95,9 +103,7 @@ class Mould:
         """The same towns with a database of their own, and `text` as their `towns.toml`."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         for name in _NAMES:
-            config = folder / name / "hub" / "hub.toml"
-            here = config.read_text(encoding="utf-8").replace(f'"{self.urls.hub}"', f'"{urls.hub}"')
-            config.write_text(here.replace(f'"{self.urls.owner}"', f'"{urls.owner}"'), encoding="utf-8")
+            name_the_database(folder / name / "hub" / "hub.toml", urls)
         (folder / "towns.toml").write_text(text, encoding="utf-8")
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mykey_cardap.errors import NoReaderError
+from mykey_testkit.canaries import gives_away
 
 if TYPE_CHECKING:
     from mykey_terminal.readers.virtual import VirtualReader
@@ -91,7 +92,7 @@ def test_tap_and_its_trace(agent: Any, hub_double: Any, caplog: pytest.LogCaptur
     assert {"command": "00 20 00 80 04 ** ** ** **", "response": "90 00", "note": "verify-pin"} in body["trace"]
     assert hub_double.languages[-1] == "ja-Hira"
     assert "31 32 33 34" not in answer.get_data(as_text=True)
-    assert "1234" not in caplog.text
+    assert not gives_away(caplog.text, "1234")
 
 
 def test_wrong_pin_is_an_answer(agent: Any) -> None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mykey_terminal.agent_command import agent
+from mykey_testkit.canaries import gives_away
 
 HUB = "https://hub.example.jp"
 NONCE = base64.b64encode(bytes(range(44))).decode()
@@ -63,7 +64,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     child.terminate()
     assert child.wait(10) == 0
     log.close()
-    assert b"1234" not in (tmp_path / "log").read_bytes()
+    assert not gives_away((tmp_path / "log").read_text(encoding="utf-8"), "1234")
 
 
 def test_signs_in_to_its_hub(home: Home) -> None:

@@ -53,11 +53,17 @@ def violations_in_both_schemes(page: Page) -> list[str]:
     return lines
 
 
+def overhang(page: Page) -> int:
+    """By how many CSS pixels the page is wider than its window, so that it has to be scrolled sideways."""
+    pixels: int = page.evaluate(_OVERHANG)
+    return pixels
+
+
 def violations_at_every_width(page: Page) -> list[str]:
     """The same, and a line more when the page has to be scrolled sideways on a screen of 320 pixels."""
     lines, size = violations(page), page.viewport_size
     page.set_viewport_size(_SMALL)
-    lines += [] if page.evaluate(_OVERHANG) == 0 else ["wider than 320 pixels"]
+    lines += [] if overhang(page) == 0 else ["wider than 320 pixels"]
     if size is not None:
         page.set_viewport_size(size)
     return lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mykey_cardap.emulator import personas
 from mykey_core.clock import tokyo_date
 from mykey_testkit.clock import ManualClock
@@ -18,6 +20,14 @@ def canaries(*names: str) -> dict[str, str]:
             f"{name}.number": persona.number_a,
         }
     return words
+
+
+def gives_away(text: str, number: str) -> bool:
+    """Whether a short number such as a PIN stands in `text` by itself.
+
+    Four digits are in some port, digest or random word of base64 by chance, once in some thousand runs.
+    """
+    return re.search(rf"(?<![0-9A-Za-z_-]){re.escape(number)}(?![0-9A-Za-z_-])", text) is not None
 
 
 def sung(text: str, words: dict[str, str]) -> list[str]:

@@ -199,6 +199,14 @@ class TerminalClient:
         return answer
 
 
+def name_the_database(config: Path, urls: DatabaseUrls) -> None:
+    """Put the URLs of a database before everything else in the settings file of a hub."""
+    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+    rest = "".join(line for line in lines if not line.startswith(("database_url ", "database_owner_url ")))
+    named = f'database_url = "{urls.hub}"\ndatabase_owner_url = "{urls.owner}"\n'
+    config.write_text(named + rest, encoding="utf-8")
+
+
 @dataclass
 class HubHarness:
     """A hub in a folder. `restart` opens it again from disk, as a new process would.
@@ -224,7 +232,8 @@ class HubHarness:
             self._write()
         else:
             shutil.copytree(self.mould.folder / "hub", self.folder / "hub")
-        self._name_the_database()
+        if self.database is not None:
+            name_the_database(self.config, self.database)
         self.settings = load_settings(self.config)
         if self.mould is None:
             give_tables(self.settings.database_url)
@@ -247,15 +256,6 @@ class HubHarness:
             plugins=self.plugins,
         )
         self.publish_crls()
-
-    def _name_the_database(self) -> None:
-        """Put the URLs of a PostgreSQL database before everything else in the settings file."""
-        if self.database is None:
-            return
-        lines = self.config.read_text(encoding="utf-8").splitlines(keepends=True)
-        rest = "".join(line for line in lines if not line.startswith(("database_url ", "database_owner_url ")))
-        urls = f'database_url = "{self.database.hub}"\ndatabase_owner_url = "{self.database.owner}"\n'
-        self.config.write_text(urls + rest, encoding="utf-8")
 
     @property
     def config(self) -> Path:
@@ -350,11 +350,8 @@ def hub_engine(request: pytest.FixtureRequest) -> PostgresServer | None:
 @pytest.fixture
 def hub_database(hub_engine: PostgresServer | None) -> Iterator[DatabaseUrls | None]:
     """Where a hub keeps its data: each test that asks runs on SQLite (None) and on a fresh PostgreSQL database."""
-    if hub_engine is None:
-        yield None
-    else:
-        with passing_database(hub_engine) as urls:
-            yield urls
+    with nullcontext() if hub_engine is None else passing_database(hub_engine) as urls:
+        yield urls
 
 
 LibraryMould = Callable[[PostgresServer | None], HubHarness]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from mykey_testkit.axe import violations, violations_in_both_schemes
+from mykey_testkit.axe import overhang, violations, violations_in_both_schemes
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -123,7 +123,7 @@ def _too_wide(page: Page) -> list[int]:
     found = []
     for width, height in ((320, 640), (640, 400), (768, 1024), (1280, 800)):
         page.set_viewport_size({"width": width, "height": height})
-        if page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"):
+        if overhang(page):
             found.append(width)
     return found
 
@@ -151,7 +151,7 @@ def test_large_type(visit: Callable[..., Any]) -> None:
     before = page.evaluate("document.getElementById('stage-title').getBoundingClientRect().height")
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert page.evaluate("document.getElementById('stage-title').getBoundingClientRect().height") >= 1.9 * before
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert overhang(page) == 0
 
 
 def test_large_targets(visit: Callable[..., Any]) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from mykey_testkit.axe import overhang
 from mykey_testkit.axe import violations_at_every_width as violations
 from mykey_web.demo import processes
 from mykey_web.demo.clerks import ADMINISTRATOR, PIN
@@ -186,6 +187,5 @@ def test_the_report_of_a_search_on_paper(visit: Callable[..., Any], town_hall: A
     expect(page.locator("#field-event")).to_be_hidden()
     expect(page.locator("nav.navigation")).to_be_hidden()
     expect(page.get_by_text("Central library desk").first).to_be_visible()
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0
+    assert overhang(page) <= 0
     assert page.pdf(format="A4", prefer_css_page_size=True).startswith(b"%PDF")

@@ -1,5 +1,7 @@
 // Requests of a page to its own hub: JSON, with the token of the session's forms.
 
+import { answerOf } from "./answer.js";
+
 const AGAIN_AFTER_MS = [300, 1_500];
 
 /** The hub answered with a problem document. */
@@ -41,7 +43,7 @@ export async function act(address, body) {
 
 /** @param {string} address @param {Record<string, any>} body @param {Record<string, string>} more headers */
 async function send(address, body, more) {
-  let response;
+  let response, answer;
   try {
     response = await fetch(address, {
       method: "POST",
@@ -51,13 +53,10 @@ async function send(address, body, more) {
       cache: "no-store",
       redirect: "error",
     });
+    answer = await answerOf(response);
   } catch {
     throw new HubProblem({ code: "hub_unreachable" });
   }
-  const answer = await response.json().catch(() => {
-    if (response.ok) throw new HubProblem({ code: "hub_unreachable" }); // cut off midway
-    return {};
-  });
   if (!response.ok) throw new HubProblem(answer);
   return answer;
 }

@@ -1,5 +1,7 @@
 // The loopback agent's API as a client object. It sends and receives; what an answer means is decided elsewhere.
 
+import { answerOf } from "../hub/answer.js";
+
 /**
  * @typedef {{name: string, title: string, type: "text"|"barcode"|"date"|"integer", required: boolean, pattern?: string|null, max_length?: number}} Field
  * @typedef {{name: string, title: string, subject: "registered"|"enrol"|"visit"|"none", fields: Field[], offline?: boolean}} Action
@@ -134,9 +136,8 @@ export class Agent {
    */
   async send(method, path, body, patience = QUICK_MS) {
     const response = await this.reach(method, path, body, patience);
-    const answer = await response.json().catch((error) => {
-      if (response.ok) throw new AgentUnreachable(String(error)); // cut off midway
-      return {};
+    const answer = await answerOf(response).catch((error) => {
+      throw new AgentUnreachable(String(error));
     });
     if (!response.ok) throw new AgentProblem(response.status, answer);
     return answer;

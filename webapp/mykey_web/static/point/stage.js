@@ -54,7 +54,7 @@ function draw(changed) {
   const screen = now().screen;
   const moved = changed && (screen !== drawn || Boolean(screen.attend));
   const typed = new Map(screen === drawn ? fields().map((field) => [field.id, field.value]) : []);
-  const typing = typed.has(document.activeElement?.id ?? "") ? document.activeElement?.id : null;
+  const focused = document.activeElement?.id ?? "";
   drawn = screen;
   screen.attend = false;
   const drawing = SCREENS[screen.name](screen);
@@ -66,7 +66,7 @@ function draw(changed) {
   stage.replaceChildren(title, ...drawing.body.filter((node) => node instanceof Node));
   for (const field of fields()) field.value ||= typed.get(field.id) ?? ""; // the next item may be half typed
   if (moved) attend(drawing, title);
-  else if (typing) document.getElementById(typing)?.focus({ preventScroll: true });
+  else if (typed.has(focused)) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 /**

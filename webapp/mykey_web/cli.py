@@ -120,6 +120,18 @@ def service_point(config: Path, name: str, title: str, title_en: str, services: 
         click.echo(f"no plugin that runs has the service '{unknown}'; there are: {', '.join(known)}", err=True)
 
 
+@hub.command(name="close-service-point")
+@_config
+@click.argument("name")
+def close_service_point(config: Path, name: str) -> None:
+    """Close a service point: its terminals are shut out at once; `service-point` opens it again."""
+    try:
+        shut_out = open_hub(load_settings(config)).terminals.close_service_point(name)
+    except MykeyError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"closed {name}; terminals that are shut out: {shut_out}")
+
+
 @hub.command(name="enrolment-code")
 @_config
 @click.argument("point")

@@ -28,7 +28,8 @@ from mykey_web.admin.frame import catalogue
 EN = {"Accept": "text/html", "Accept-Language": "en"}
 PAGES = (
     "", "plugins", "plugins/library", "plugins/taxi", "terminals", "terminals?state=silent&point=desk&text=no",
-    "points", "points/new", "points/desk", "members", "members?role=clerk&text=x", "members/new",
+    "points", "points/new", "points/desk", "points/desk/close", "points?state=closed",
+    "members", "members?role=clerk&text=x", "members/new",
     "members/test-administrator", "members/test-administrator/end", "trust", "campaigns", "audit",
     "audit?event=terminal.&term=desk", "jobs", "jobs/retry-all", "settings", "settings/sessions.staff_hours",
     "settings/jobs.in_server",

@@ -57,6 +57,13 @@ def by_point(session: Session, municipality: str) -> dict[str, int]:
     return {str(name): int(count) for name, count in rows}
 
 
+def waiting_at(session: Session, municipality: str, point: str) -> list[TerminalState]:
+    """The terminals of a point that are not shut out and told last that records wait in their queue."""
+    own = (terminal.c.municipality == municipality, terminal.c.state == "active", terminal.c.service_point == point)
+    found = [_state(row) for row in session.execute(_rows().where(*own).order_by(terminal.c.name, terminal.c.id))]
+    return [one for one in found if ((one.facts or {}).get("queue") or {}).get("pending")]
+
+
 def configuration_of(session: Session, municipality: str, point: str) -> int | None:
     """The number of the newest configuration that the point's terminals have been given."""
     own = (point_configuration.c.municipality == municipality, point_configuration.c.service_point == point)
@@ -64,13 +71,15 @@ def configuration_of(session: Session, municipality: str, point: str) -> int | N
     return None if found is None else int(found)
 
 
-def points(session: Session, municipality: str, text: str, page: int) -> Page[Any]:
-    """Service points (name, title, services) by name; `text` is a part of the name or of a title."""
-    rows = session.execute(
-        select(service_point.c.name, service_point.c.title, service_point.c.services)
-        .where(service_point.c.municipality == municipality)
-        .order_by(service_point.c.name)
-    ).all()
+def points(session: Session, municipality: str, text: str, page: int, *, closed: bool = False) -> Page[Any]:
+    """The open service points, or the closed ones, by name (name, title, services, closed_at).
+
+    `text` is a part of the name or of a title.
+    """
+    ended = service_point.c.closed_at
+    columns = [service_point.c[name] for name in ("name", "title", "services", "closed_at")]
+    wanted = (service_point.c.municipality == municipality, ended.is_not(None) if closed else ended.is_(None))
+    rows = session.execute(select(*columns).where(*wanted).order_by(service_point.c.name)).all()
     found = [row for row in rows if not text or any(text in one for one in (row.name, *row.title.values()))]
     number = clamped(page, len(found))
     return Page(found[(number - 1) * SIZE : number * SIZE], number, len(found))

@@ -28,6 +28,7 @@ _APPROVED = {"approved_by": CODE, "reverses": UUID}
 CORE_EVENTS = (
     EventType("municipality.created"),
     EventType("terminal.point_defined", {"service_point": NAME, "services": CODES}, {"actor": CODE}),
+    EventType("terminal.point_closed", {"service_point": NAME}, {"actor": CODE}),
     EventType("terminal.code_made", {"service_point": NAME}, {"actor": CODE}),
     EventType("terminal.enrolled", _TERMINAL),
     EventType("terminal.revoked", {"terminal": UUID}, {"actor": CODE}),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +17,10 @@ from mykey_core.errors import ConfigurationError
 from mykey_core.plugins.errors import explained
 from mykey_core.tenancy.codes import is_municipality_code
 from mykey_core.trust.revocation.budget import RiskClass
+
+CLERK: Final = "clerk"
+"""The role of staff who serve citizens."""
+_Role = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
 
 
 class _Model(BaseModel):
@@ -37,6 +42,7 @@ class PluginChoice(_Model):
     """What the municipality says of one plugin.
 
     `service_points` names the service points at which it is offered; without it, wherever a point offers its service.
+    `clerk_roles` are the roles of staff who are the plugin's clerks, in place of the role `clerk`.
     `local_hosts` are granted hosts of the town's own network: they may have private addresses and speak plain http.
     `manifest` is the manifest file of a plugin that runs outside the hub, relative to `plugins.toml`.
     """
@@ -46,8 +52,15 @@ class PluginChoice(_Model):
     services: dict[str, ServicePolicy] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     service_points: frozenset[str] | None = None
+    clerk_roles: Annotated[frozenset[_Role], Field(min_length=1)] | None = None
     local_hosts: frozenset[str] = frozenset()
     manifest: Path | None = None
+
+    def roles_here(self, roles: AbstractSet[str]) -> frozenset[str]:
+        """What somebody with these roles is in the plugin's pages: a clerk there is who the municipality says."""
+        if self.clerk_roles is None:
+            return frozenset(roles)
+        return (frozenset(roles) - {CLERK}) | ({CLERK} if roles & self.clerk_roles else set())
 
 
 class PluginsFile(_Model):

@@ -57,6 +57,7 @@ service_point = Table(
     Column("name", String(64), nullable=False),
     Column("title", JSON, nullable=False),  # language -> text
     Column("services", JSON, nullable=False),  # names of the services offered there
+    Column("closed_at", UtcInstant, nullable=True),  # its terminals are shut out then; its name stays in the records
     PrimaryKeyConstraint("municipality", "name"),
 )
 

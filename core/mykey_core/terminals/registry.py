@@ -63,8 +63,8 @@ class TerminalRegistry:
     def define_service_point(
         self, name: str, title: Mapping[str, str], services: list[str], *, actor: str | None = None
     ) -> None:
-        """Make a service point, or change what it offers."""
-        values = {"title": dict(title), "services": services}
+        """Make a service point, or change what it offers; one that was closed is open again."""
+        values = {"title": dict(title), "services": services, "closed_at": None}
         own = (service_point.c.municipality == self._municipality) & (service_point.c.name == name)
         with self._database.writing() as session:
             if session.execute(update(service_point).where(own).values(**values)).rowcount == 0:
@@ -72,10 +72,32 @@ class TerminalRegistry:
             facts = {"service_point": name, "services": sorted(services), "actor": actor}
             append(session, self._municipality, self._clock(), "terminal.point_defined", facts)
 
+    def close_service_point(self, name: str, *, actor: str | None = None) -> int:
+        """Close a service point: its codes end and its terminals are shut out; how many, is the answer.
+
+        The name stays, because records speak of it. `ServicePointUnknown` when no open one has it.
+        """
+        town, now = self._municipality, self._clock()
+        with self._database.writing() as session:
+            self._require_point(session, name)
+            point = (service_point.c.municipality == town, service_point.c.name == name)
+            session.execute(update(service_point).where(*point).values(closed_at=now))
+            codes = (enrolment_code.c.municipality == town, enrolment_code.c.service_point == name)
+            # Before the terminals: an enrolment that has just used a code is waited for, and found then.
+            session.execute(delete(enrolment_code).where(*codes, enrolment_code.c.terminal_id.is_(None)))
+            own = (terminal.c.municipality == town, terminal.c.service_point == name, terminal.c.state == "active")
+            ids = session.execute(update(terminal).where(*own).values(state="revoked").returning(terminal.c.id)).all()
+            append(session, town, now, "terminal.point_closed", {"service_point": name, "actor": actor})
+            for row in ids:
+                append(session, town, now, "terminal.revoked", {"terminal": str(row.id), "actor": actor})
+        with self._cache_lock:
+            self._cache.clear()
+        return len(ids)
+
     def new_code(self, point: str, *, actor: str | None = None) -> str:
         """A one-time enrolment code for a service point, valid for an hour; only its hash is stored.
 
-        `ServicePointUnknown` when there is no such service point; it names those that there are.
+        `ServicePointUnknown` when no open service point has the name; it names those that there are.
         """
         code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
         now = self._clock()
@@ -93,10 +115,13 @@ class TerminalRegistry:
         return code
 
     def _require_point(self, session: Session, point: str) -> None:
-        own = service_point.c.municipality == self._municipality
-        known = session.execute(select(service_point.c.name).where(own).order_by(service_point.c.name)).scalars().all()
-        if point not in known:
-            raise ServicePointUnknown(point, known)
+        """It is open, and stays so until the transaction ends."""
+        own = (service_point.c.municipality == self._municipality, service_point.c.closed_at.is_(None))
+        names = select(service_point.c.name).where(*own).order_by(service_point.c.name)
+        # Without the key, which an enrolment at the same moment holds: they would wait for each other.
+        held = names.where(service_point.c.name == point).with_for_update(key_share=True)
+        if session.execute(held).scalar() is None:
+            raise ServicePointUnknown(point, session.execute(names).scalars().all())
 
     def enrol(self, code: str, public_key: Mapping[str, str], name: str, version: str) -> Terminal:
         """Use up `code` and register the device key (JWK, OKP/Ed25519, public part only).

@@ -17,7 +17,7 @@ from mykey_core.portal.staff import INVITATION_LIFETIME, ROLES, StaffMember, Sta
 from mykey_web.admin.frame import actor, blueprint, hub, now, town
 from mykey_web.admin.lists import page_number, wanted
 from mykey_web.api import redirect_after
-from mykey_web.design.wording import t
+from mykey_web.design.wording import localised, t
 from mykey_web.pages.areas import ADMINISTRATOR
 from mykey_web.pages.frame import render
 from mykey_web.sessions.browser import portal
@@ -57,7 +57,7 @@ def member(name: str | None = None) -> str:
     """The form of one member."""
     known = None if name is None else _known(name)
     own = set() if known is None else set(known.roles)
-    roles = [*ROLES, *sorted(own - set(ROLES))]
+    roles = [*ROLES, *sorted((own | _clerk_roles().keys()) - set(ROLES))]
     return render("admin/member.html", member=known, roles=roles, role_text=role_text, role_help=role_help)
 
 
@@ -111,7 +111,19 @@ def role_text(role: str) -> str:
 
 def role_help(role: str) -> str:
     """What a role may do."""
-    return t(f"admin.members.role.{role}.may") if role in ROLES else t("admin.members.role_of_plugin")
+    if role in ROLES:
+        return t(f"admin.members.role.{role}.may")
+    plugins = _clerk_roles().get(role)
+    return t("admin.members.role_of_clerks", plugins=plugins) if plugins else t("admin.members.role_of_plugin")
+
+
+def _clerk_roles() -> dict[str, str]:
+    """Roles that the town gives the clerks of plugins, with the titles of these plugins."""
+    found: dict[str, list[str]] = {}
+    for _, plugin in sorted(hub().plugins.plugins.items()):
+        for role in plugin.choice.clerk_roles or ():
+            found.setdefault(role, []).append(localised(plugin.context.manifest.title))
+    return {role: t("admin.comma").join(titles) for role, titles in found.items()}
 
 
 def _role_order(role: str) -> tuple[int, str]:

@@ -66,6 +66,11 @@ class PluginView:
         return sorted(self.choice.service_points or ()) if self.choice is not None else []
 
     @property
+    def clerks(self) -> list[str]:
+        """The roles of its clerks where the town's file names some; empty: everybody with the role `clerk`."""
+        return sorted(self.choice.clerk_roles or ()) if self.choice is not None else []
+
+    @property
     def enabled(self) -> bool:
         """Whether the town's file enables it now."""
         return self.choice is not None and self.choice.enabled

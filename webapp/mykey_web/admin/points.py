@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import segno
@@ -37,6 +38,7 @@ class ServicePoint:
     name: str
     title: Mapping[str, str]
     services: list[str]
+    closed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ class PointForm:
 
 @blueprint.get("/points")
 def points() -> str:
-    """All of them, or those that are looked for."""
+    """The open ones, or those that are looked for."""
     with hub().database.reading() as session:
-        found = terminal_list.points(session, town(), wanted("text"), page_number())
+        told = wanted("state") == "closed"
+        found = terminal_list.points(session, town(), wanted("text"), page_number(), closed=told)
+        closed = terminal_list.points(session, town(), "", 1, closed=True).total
         terminals = terminal_list.by_point(session, town())
-    return render("admin/points.html", found=found, terminals=terminals, titles=_service_titles())
+    return render("admin/points.html", found=found, closed=closed, terminals=terminals, titles=_service_titles())
 
 
 @blueprint.get("/points/new")
@@ -95,6 +99,28 @@ def define_point() -> Response | str:
         return render("admin/point-confirm.html", form=form, gone=gone, terminals=terminals, titles=_service_titles())
     hub().terminals.define_service_point(form.name, form.titles, form.services, actor=actor())
     return redirect_after(".points", notice="admin.points.defined")
+
+
+@blueprint.get("/points/<name>/close")
+def ask_close_point(name: str) -> str:
+    """Ask once more, and name the terminals whose records are not here yet."""
+    known = _point(name)
+    if known is None or known.closed_at is not None:
+        raise Refusal("not_found")
+    with hub().database.reading() as session:
+        count = terminal_list.by_point(session, town()).get(name, 0)
+        waiting = terminal_list.waiting_at(session, town(), name)
+    return render("admin/point-close.html", point=known, terminals=count, waiting=waiting)
+
+
+@blueprint.post("/points/<name>/close")
+def close_point(name: str) -> Response:
+    """Close it, and shut its terminals out."""
+    try:
+        hub().terminals.close_service_point(name, actor=actor())
+    except ServicePointUnknown as error:
+        raise Refusal("not_found") from error
+    return redirect_after(".points", notice="admin.points.closed")
 
 
 @blueprint.post("/points/<name>/code")
@@ -137,7 +163,7 @@ def _point(name: str) -> ServicePoint | None:
     own = (service_point.c.municipality == town(), service_point.c.name == name)
     with hub().database.reading() as session:
         row = session.execute(select(service_point).where(*own)).first()
-    return None if row is None else ServicePoint(row.name, row.title, list(row.services))
+    return None if row is None else ServicePoint(row.name, row.title, list(row.services), row.closed_at)
 
 
 def _qr(text: str) -> Markup:

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 
 from mykey_core.errors import Refusal
 from mykey_core.identity.states import PersonState
+from mykey_core.plugins.config import CLERK
 from mykey_core.plugins.pages import Area, NavigationItem
 from mykey_core.portal.sessions import SessionKind, WebSession
 from mykey_core.portal.staff import StaffMember, StaffRegister
@@ -98,7 +99,7 @@ def guard() -> Response | None:
     if place.area is Area.CITIZEN:
         return _citizen_only()
     if place.area in {Area.STAFF, Area.ADMIN}:
-        return _staff_only(place.area)
+        return _staff_only(place)
     return None
 
 
@@ -122,10 +123,15 @@ def citizen() -> WebSession:
     return session
 
 
+def roles_in(member: StaffMember, place: Mounted | None) -> frozenset[str]:
+    """What the member is there: a municipality may give a plugin clerks of its own (`clerk_roles`)."""
+    return member.roles if place is None or place.plugin is None else place.plugin.choice.roles_here(member.roles)
+
+
 def require_role(*roles: str) -> StaffMember:
-    """The member of staff, if one of `roles` is theirs; `role_needed` otherwise."""
+    """The member of staff, if one of `roles` is theirs in what answers this request; `role_needed` otherwise."""
     member = staff()
-    if member is None or not member.roles.intersection(roles):
+    if member is None or roles_in(member, here()).isdisjoint(roles):
         raise Refusal("role_needed", ", ".join(roles))
     return member
 
@@ -147,11 +153,13 @@ def requires_role(*roles: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def may_open(endpoint: str) -> bool:
     """Whether who is signed in has a role that the view of `endpoint` asks for, if it asks for any."""
-    roles: frozenset[str] | None = getattr(current_app.view_functions.get(endpoint), _ROLES, None)
-    if roles is None:
+    asked: frozenset[str] | None = getattr(current_app.view_functions.get(endpoint), _ROLES, None)
+    place = mounted().get(endpoint.rpartition(".")[0])
+    wanted = [roles for roles in (asked, _asked_by_town(place)) if roles is not None]
+    if not wanted:
         return True
     member = staff()
-    return member is not None and not roles.isdisjoint(member.roles)
+    return member is not None and not any(roles.isdisjoint(roles_in(member, place)) for roles in wanted)
 
 
 def is_local_path(path: str) -> bool:
@@ -176,12 +184,22 @@ def _citizen_only() -> Response | None:
     return None if is_signed_in_citizen() else _to("sign_in.citizen")
 
 
-def _staff_only(area: Area) -> Response | None:
+def _staff_only(place: Mounted) -> Response | None:
     if staff() is None:
         return _to("sign_in.staff")
-    if area is Area.ADMIN:
+    if place.area is Area.ADMIN:
         require_role(ADMINISTRATOR)
+    asked = _asked_by_town(place)
+    if asked is not None:
+        require_role(*asked)
     return None
+
+
+def _asked_by_town(place: Mounted | None) -> frozenset[str] | None:
+    """A plugin with clerks of its own shows its staff pages to nobody else, whatever its views ask for."""
+    if place is None or place.plugin is None or place.area is not Area.STAFF:
+        return None
+    return None if place.plugin.choice.clerk_roles is None else frozenset({CLERK})
 
 
 def _signed_out_before() -> Response:

@@ -29,7 +29,7 @@ from mykey_core.portal.sessions import SessionKind
 from mykey_core.storage.session import Session
 from mykey_core.terminals.registry import Terminal
 from mykey_core.translations import load_catalogue
-from mykey_web.pages.areas import PREFIXES, here, mount, staff
+from mykey_web.pages.areas import PREFIXES, here, mount, roles_in, staff
 from mykey_web.sessions.browser import current, language, portal
 
 REFUSED = "mykey_refused_pages"
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """The member of staff who is signed in: the audit's name for them, and their roles."""
+    """The member of staff who is signed in: the audit's name for them, and their roles in this plugin's pages."""
 
     name: str
     title: str
@@ -130,7 +130,7 @@ class PluginRequest:
 
     def _visitor(self) -> Visitor:
         member = None if self.area is Area.POINT_API else staff()
-        who = None if member is None else Staff(member.name, member.title, member.roles)
+        who = None if member is None else Staff(member.name, member.title, roles_in(member, here()))
         return Visitor(self._subject(), who, language(), self._hub.settings.municipality)
 
     def _subject(self) -> str | None:

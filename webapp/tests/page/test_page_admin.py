@@ -19,8 +19,9 @@ from mykey_web.demo.clerks import ADMINISTRATOR, PIN
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PAGES = (
-    "", "plugins", "plugins/library", "points", "points/new", "points/library-counter", "terminals", "members",
-    "members/new", "members/kawabata", "members/kawabata/end", "trust", "campaigns", "campaigns/seniors-2026",
+    "", "plugins", "plugins/library", "points", "points/new", "points/library-counter",
+    "points/library-counter/close", "terminals", "members", "members/new",
+    "members/kawabata", "members/kawabata/end", "trust", "campaigns", "campaigns/seniors-2026",
     "campaigns/seniors-2026/hold", "audit", "audit?event=terminal.", "jobs", "jobs/retry-all",
     "settings", "settings/sessions.staff_hours", "settings/jobs.in_server", "no-such-page",
 )  # fmt: skip
@@ -134,6 +135,33 @@ def test_the_log_is_verified_from_a_kept_checkpoint(visit: Callable[..., Any], t
     expect(page.locator(".notice--success")).to_contain_text("Intact")
     expect(page.get_by_text("A checkpoint kept elsewhere finds more")).to_have_count(0)
     assert violations(page) == []
+
+
+def test_a_place_is_closed_and_opened_again(visit: Callable[..., Any], town_hall: Any) -> None:
+    """It leaves the list, stands apart among the closed ones, and comes back when it is saved."""
+    visitor = visit("ja", at=town_hall)
+    page = come_in(visitor, "ja")
+    page.goto(f"{visitor.demo.origin}/admin/points/new")
+    page.fill("#field-name", "summer-stall")
+    page.fill("#field-title-ja", "夏まつりの出張窓口")
+    page.check("[value=library-desk]")
+    page.get_by_role("button", name="保存").click()
+    page.get_by_role("link", name="変更 – 夏まつりの出張窓口").click()
+    page.get_by_role("link", name="この場所を閉じる").click()
+    page.get_by_role("button", name="閉じる").click()
+    expect(page.get_by_role("status")).to_contain_text("閉じました")
+    expect(page.get_by_role("heading", name="夏まつりの出張窓口")).to_have_count(0)
+    assert violations(page) == []
+    picture(page, "points-after-ja")
+    page.get_by_role("link", name="閉じた場所").click()
+    assert violations(page) == []
+    picture(page, "points-closed-ja")
+    page.get_by_role("link", name="また開く – 夏まつりの出張窓口").click()
+    expect(page.locator(".notice")).to_contain_text("に閉じました")
+    assert violations(page) == []
+    picture(page, "point-reopen-ja")
+    page.get_by_role("button", name="また開く").click()
+    expect(page.get_by_role("heading", name="夏まつりの出張窓口")).to_be_visible()
 
 
 def test_a_change_is_undone_and_a_plugin_is_turned_off_knowingly(visit: Callable[..., Any], town_hall: Any) -> None:

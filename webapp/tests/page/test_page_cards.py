@@ -18,6 +18,7 @@ from mykey_core.hub import open_hub
 from mykey_core.portal.staff import StaffRegister
 from mykey_core.settings import load_settings
 from mykey_testkit.axe import violations
+from mykey_testkit.waiting import until
 from mykey_web.demo import processes
 from mykey_web.demo.bus_plugin import COUNTER, GATE_POINT, add_cards, install_bus_plugin
 from mykey_web.demo.cli import new_code
@@ -193,7 +194,7 @@ def test_the_clerk_who_is_signed_in_is_named(cards: CardTown) -> None:
     page.click("#take-out")
     page.click("[data-card=long-name]")
     page.goto(f"{cards.origin}/counter/")
-    page.wait_for_function("sessionStorage.getItem('mykey-card-exchange') === null")  # the staff card is back
+    until(page, "sessionStorage.getItem('mykey-card-exchange') === null")  # the staff card is back
     assert page.url.endswith("/counter/")
     page.evaluate(TAKE_OUT)
     page.wait_for_url("**/sign-in/staff**", timeout=15_000)

@@ -18,6 +18,7 @@ from playwright.sync_api import Page, Playwright, expect
 from mykey_terminal.enrolment import StateDirectory
 from mykey_testkit.axe import violations
 from mykey_testkit.canaries import gives_away
+from mykey_testkit.waiting import until
 from mykey_web.cli import hub as hub_command
 from mykey_web.demo import processes
 
@@ -97,7 +98,7 @@ def test_the_receipt(visit: Callable[..., Any], tmp_path: Path) -> None:
     assert re.sub(r"\s", "", title) in text
     assert "みほん市" in text
     assert page.locator("#receipt").count() == 1
-    page.wait_for_function("window.printed")
+    until(page, "window.printed")
     page.click("#finish")
     visitor.wait("ended")
     assert page.locator("#receipt").count() == 0
@@ -230,7 +231,7 @@ def test_chromium_understands_every_line_of_the_policy(
     try:
         page = browser.new_page()
         page.goto("chrome://policy")
-        page.wait_for_function(f"() => ({TEXTS})().includes('TranslateEnabled')")
+        until(page, f"() => ({TEXTS})().includes('TranslateEnabled')")
         told: list[str] = page.evaluate(TEXTS)
     finally:
         browser.close()

@@ -343,7 +343,9 @@ def test_the_id_token_is_for_one_client_and_by_a_published_key(attacked: Attacke
 
     from mykey_core.remote.keys import ProviderKeys, Use
 
-    ProviderKeys(attacked.hub.settings.provider_key_file).rotate(Use.ID_TOKEN)
+    own = ProviderKeys(attacked.hub.settings.provider_key_file)
+    assert own.key_id(Use.ID_TOKEN) == keys["keys"][0]["kid"]
+    assert own.rotate(Use.ID_TOKEN) == own.key_id(Use.ID_TOKEN) != keys["keys"][0]["kid"]
     attacked.hub.restart()
     renewed = attacked.hub.app.test_client().get("/oidc/jwks.json", base_url=ORIGIN).get_json()["keys"]
     assert [key["kid"] for key in renewed][1:] == [keys["keys"][0]["kid"]]

@@ -48,6 +48,10 @@ class ProviderKeys:
         """The key that signs now."""
         return self._keys[use][-1]
 
+    def key_id(self, use: Use) -> str:
+        """The `kid` of the key that signs now; made once, because it is a hash over the key's JSON."""
+        return self._key_ids[use]
+
     def public(self, use: Use) -> list[dict[str, Any]]:
         """The public keys of a use as JWKs, the newest first."""
         return [_public(key, use) for key in reversed(self._keys[use])]
@@ -57,7 +61,8 @@ class ProviderKeys:
         made = _new(use)
         whole = {own: [*keys, made] if own is use else list(keys) for own, keys in self._keys.items()}
         _write(self.path, {own: keys[-KEPT:] for own, keys in whole.items()})
-        self.__dict__.pop("_keys", None)
+        for kept in ("_keys", "_key_ids"):
+            self.__dict__.pop(kept, None)
         return str(made.thumbprint())
 
     @cached_property
@@ -70,6 +75,10 @@ class ProviderKeys:
             except OSError as error:
                 raise ConfigurationError(_SETTING, f"it cannot be made ({error.strerror})") from error
         return _read(self.path)
+
+    @cached_property
+    def _key_ids(self) -> Mapping[Use, str]:
+        return {use: str(keys[-1].thumbprint()) for use, keys in self._keys.items()}
 
 
 def _new(use: Use) -> Key:

@@ -34,7 +34,7 @@ def logout_token(keys: ProviderKeys, client: str, row: Leased, now: datetime) ->
         "events": {EVENT: {}},
     }
     key, algorithm = keys.signing(Use.ID_TOKEN), ALGORITHMS[Use.ID_TOKEN]
-    header = {"alg": algorithm, "typ": "logout+jwt", "kid": key.thumbprint()}
+    header = {"alg": algorithm, "typ": "logout+jwt", "kid": keys.key_id(Use.ID_TOKEN)}
     return jwt.encode(header, claims, key, [algorithm])
 
 

@@ -93,7 +93,7 @@ class _IdToken(OpenIDCode):  # type: ignore[misc]  # Authlib has no types
         return self._keys.signing(Use.ID_TOKEN)
 
     def get_encode_header(self, client: RemoteClient) -> dict[str, str]:  # noqa: ARG002 - Authlib's signature
-        return {"alg": ALGORITHMS[Use.ID_TOKEN], "kid": self._keys.signing(Use.ID_TOKEN).thumbprint()}
+        return {"alg": ALGORITHMS[Use.ID_TOKEN], "kid": self._keys.key_id(Use.ID_TOKEN)}
 
     def get_compatible_claims(self, request: Any) -> dict[str, Any]:
         """By the hub's own clock; Authlib would take the system's."""

@@ -6,6 +6,7 @@ differently the second time gains nothing. A redirect is a request like any othe
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -85,4 +86,6 @@ class AllowListTransport(httpx.BaseTransport):
 def open_http(plugin: str, hosts: frozenset[str], local: frozenset[str]) -> PluginHttp:
     """The client of a plugin, one for each process. It follows no redirect by itself, keeps no cookie of a proxy."""
     transport = AllowListTransport(plugin, hosts, local)
-    return httpx.Client(transport=transport, timeout=TIMEOUT, trust_env=False)
+    client = httpx.Client(transport=transport, timeout=TIMEOUT, trust_env=False)
+    atexit.register(client.close)
+    return client
